@@ -1,0 +1,246 @@
+"""The one vocabulary: what a run is, once its log has been read.
+
+Everything that crosses the disk or a room's border is one of these frozen records. A log is foreign text, so the
+records hold it verbatim; escaping happens at each border (SQL, HTML, terminal), never here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+Outcome = Literal["success", "failure", "unknown"]
+StepKind = Literal["message", "plan", "thought", "tool_call", "tool_result", "handoff", "system", "termination"]
+ToolStatus = Literal["ok", "error", "empty", "unknown"]
+ReasoningState = Literal["absent", "present", "unreadable"]
+EdgeOrigin = Literal["declared", "reused", "similar", "measured"]
+Verdict = Literal["root_cause", "inconclusive", "no_failure"]
+Mark = Literal["ledger", "stall", "loop", "no_progress", "satisfied", "next_speaker", "replan", "instruction", "final_answer"]
+"""What an orchestrator's bookkeeping says in a step; collectors set these, analyses read them.
+
+ledger: a progress ledger · stall: a stall notice · loop / no_progress / satisfied: what the ledger answers ·
+next_speaker: only hands the turn on · replan: a plan that replaces an earlier one · instruction: tells another agent
+what to do · final_answer: states the run's answer.
+"""
+
+
+class Record(BaseModel):
+    """A frozen record; unknown fields are a bug of ours, so they are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Pointer(Record):
+    """The way back from a step or span to the bytes it came from."""
+
+    file: str
+    """Path as the user gave it."""
+    member: str | None = None
+    """Member inside an archive, or table inside a database."""
+    line: int | None = None
+    """1-based line, where the container has lines."""
+    path: str | None = None
+    """RFC 6901 JSON pointer inside the document or line."""
+
+
+class Step(Record):
+    """One thing an agent said or did."""
+
+    index: int
+    """Position in the run, from 0."""
+    agent: str
+    """Who acted. A tool's result is acted by the tool's executor when the log names one, else by the tool."""
+    kind: StepKind
+    role: str | None = None
+    """The role as the log states it (user, assistant, tool, "Orchestrator (thought)", ...)."""
+    content: str = ""
+    """What was said, without the reasoning."""
+    reasoning: str | None = None
+    reasoning_state: ReasoningState = "absent"
+    reasoning_origin: str | None = None
+    """Where the reasoning stood: "reasoning_content", "thinking block", "<think>", ..."""
+    recipient: str | None = None
+    """Who is addressed, when the log says so; a hand-off names the agent that takes over."""
+    tool: str | None = None
+    arguments: str | None = None
+    """The call's arguments as JSON text, or as the raw text where it is no JSON."""
+    call_id: str | None = None
+    """Joins a tool_call and its tool_result."""
+    tool_status: ToolStatus | None = None
+    """Of a tool_result: how the call ended. None for other steps."""
+    tool_rule: str | None = None
+    """Which rule said so: "status", "is_error", "exit code", "text: traceback", ..."""
+    marks: tuple[Mark, ...] = ()
+    model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    raw_time: str | None = None
+    """The time as written in the log, where it could mean more than one instant."""
+    parents: tuple[int, ...] = ()
+    """Indices of steps that the log itself names as this step's origin (call id, reply, hand-off, link)."""
+    span_id: str | None = None
+    pointer: Pointer | None = None
+
+
+class Label(Record):
+    """What a human, or an intervention, says about the cause. Never read by any method; only benches read it."""
+
+    team: str
+    agent: str
+    step: int
+    """From 0, whatever the source counts from."""
+    stated: str
+    """The step as written in the source."""
+    base: Literal[0, 1] = 0
+    reason: str = ""
+
+
+class Run(Record):
+    """One attempt at a task by one or more agents."""
+
+    id: str
+    """12 hex digits of the content hash."""
+    content_hash: str
+    source: str
+    format: str
+    framework: str | None = None
+    task: str = ""
+    outcome: Outcome = "unknown"
+    outcome_source: str | None = None
+    """Who said so: "label", "reward", "status", "evaluation", "user", ..."""
+    answer: str | None = None
+    expected: str | None = None
+    """The right answer, where the log holds it. Shown to people; no method reads it."""
+    group: str | None = None
+    """What ties this run to others (question id, task id): folds of a cross-validation never cut a group."""
+    started: datetime | None = None
+    ended: datetime | None = None
+    labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What the collector had to leave out or guess, in words."""
+
+
+class Span(Record):
+    """One span of telemetry as received. Steps are derived from spans; nothing is thrown away."""
+
+    trace_id: str
+    """Lower-case hex where the source has 16 bytes."""
+    span_id: str
+    parent_id: str | None = None
+    name: str = ""
+    kind: str | None = None
+    service: str | None = None
+    scope: str | None = None
+    started_ns: int | None = None
+    """Unix time in nanoseconds, UTC."""
+    ended_ns: int | None = None
+    """None while the span has not ended."""
+    status: Literal["unset", "ok", "error"] = "unset"
+    status_message: str | None = None
+    attributes: dict[str, Any] = Field(default_factory=dict)
+    events: tuple[dict[str, Any], ...] = ()
+    """Each {"name", "time_ns", "attributes"}."""
+    links: tuple[dict[str, Any], ...] = ()
+    """Each {"trace_id", "span_id", "attributes"}."""
+    resource: dict[str, Any] = Field(default_factory=dict)
+    pointer: Pointer | None = None
+
+
+class TextSpan(Record):
+    """A byte-exact slice content[start:end] of a step's content (code points, as Python slices)."""
+
+    start: int
+    end: int
+    text: str
+
+
+class Edge(Record):
+    """Information that went from one step into another, and how we know."""
+
+    source: int
+    target: int
+    origin: EdgeOrigin
+    weight: float = Field(ge=0, le=1)
+    reason: str
+    """In words: "answers call c1", "reuses 42.7", ..."""
+    source_spans: tuple[TextSpan, ...] = ()
+    target_spans: tuple[TextSpan, ...] = ()
+
+
+class Interval(Record):
+    """A 95 % interval of an estimate, with the number of cases behind it."""
+
+    low: float
+    high: float
+    n: int
+
+
+class PathStep(Record):
+    """One hop on the way from the cause to the symptom."""
+
+    step: int
+    agent: str
+    text: str
+    """The words that were carried over this hop ("" at the first step, or where none were)."""
+    origin: EdgeOrigin | None = None
+
+
+class Candidate(Record):
+    """A step that may be the root cause."""
+
+    rank: int
+    step: int
+    agent: str
+    probability: float | None
+    """Calibrated P(this step is the decisive one | the run failed); None for methods that only rank."""
+    cues: tuple[str, ...] = ()
+    path: tuple[PathStep, ...] = ()
+
+
+class Finding(Record):
+    """What one analysis says of one run."""
+
+    run: str
+    analysis: str
+    version: int
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    verdict: Verdict
+    verdict_reason: str = ""
+    """In words: why inconclusive and what would settle it, or why no failure."""
+    method: str
+    probability_basis: str | None = None
+    """Where the probabilities come from: "in-domain", "out-of-domain", or None when the method gives none."""
+    basis_reason: str = ""
+    outcome: Outcome = "unknown"
+    p_failed: float | None = None
+    """P(failed), where the log does not say how the run ended."""
+    symptom: int | None = None
+    candidates: tuple[Candidate, ...] = ()
+    evidence: dict[str, Any] = Field(default_factory=dict)
+
+
+class Recording(NamedTuple):
+    """One run as a collector hands it over."""
+
+    run: Run
+    steps: tuple[Step, ...]
+
+
+def content_hash(raw: Any) -> str:
+    """SHA-256 of a run's raw value, independent of key order and of our reading of it.
+
+    Because the raw value is hashed, not the records, a run keeps its address when a collector learns to read more.
+    """
+    payload = raw if isinstance(raw, bytes) else orjson.dumps(raw, option=orjson.OPT_SORT_KEYS, default=str)
+    return hashlib.sha256(payload).hexdigest()
+
+
+def run_id(digest: str) -> str:
+    """A run's address: the first 12 hex digits of its content hash."""
+    return digest[:12]
