@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
+from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
 from tracer.errors import UnknownFormatError
-from tracer.records import Recording, Span
+
+COLLECTORS: tuple[Collector, ...] = ()
+"""In the order of the cascade: formats with telling keys first, the forms that much else contains last."""
+
+__all__ = ["COLLECTORS", "Batch", "Collector", "recognise"]
 
 
-class Batch(NamedTuple):
-    """What one container held: whole runs, or spans that join the runs of their trace."""
-
-    recordings: tuple[Recording, ...] = ()
-    spans: tuple[Span, ...] = ()
-
-
-class Collector(NamedTuple):
-    """A log format.
-
-    `detect` looks at the path and the first values of a container and returns None when the format is its own, else
-    in a few words why not ("no key 'history'"). `read` turns the container into records; it raises BadInputError
-    with one line when the content breaks its own format.
-    """
-
-    name: str
-    detect: Callable[[Container], str | None]
-    read: Callable[[Container], Batch]
+def recognise(container: Container) -> Collector:
+    """The first collector that calls the container its own; else one line that says why each did not."""
+    refusals = []
+    for collector in COLLECTORS:
+        refusal = collector.detect(container)
+        if refusal is None:
+            return collector
+        refusals.append(f"{collector.name} ({refusal})")
+    raise UnknownFormatError(f"{container.source}: not a format we know; tried {', '.join(refusals)}")

@@ -1,0 +1,29 @@
+"""What a log format is to the rest of the program: a name, a detector and a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tracer.collectors.container import Container
+from tracer.records import Recording, Span
+
+
+class Batch(NamedTuple):
+    """What one container held: whole runs, or spans that join the runs of their trace."""
+
+    recordings: tuple[Recording, ...] = ()
+    spans: tuple[Span, ...] = ()
+
+
+class Collector(NamedTuple):
+    """A log format.
+
+    `detect` looks at the path and the first values of a container and returns None when the format is its own, else
+    in a few words why not ("no key 'history'"). `read` turns the container into records; it raises BadInputError
+    with one line when the content breaks its own format.
+    """
+
+    name: str
+    detect: Callable[[Container], str | None]
+    read: Callable[[Container], Batch]
