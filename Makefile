@@ -1,0 +1,52 @@
+# Everything from a machine that has Python >= 3.11 and make. Nothing is installed outside .venv.
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# The first interpreter that is new enough and can make a virtual environment; PYTHON=... overrides.
+NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+	if $$name -c '$(NEW_ENOUGH)' 2>/dev/null; then echo $$name; break; fi; done)
+
+.PHONY: demo test lint bench docs clean
+
+# Explain the failed runs that come with the package; the last line is the path of the HTML report.
+demo: $(VENV)/.core
+	$(BIN)/tracer demo
+
+# Everything that CI checks on the sources.
+test: lint
+	$(BIN)/python -m pytest
+
+# Style, types and the borders between the rooms.
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy tracer tests scripts
+	$(BIN)/lint-imports
+
+# Times of load, blame and start-up; with TRACER_REAL_LOGS set, the accuracy table too.
+bench: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=min,mean,max,rounds
+	@if [ -n "$$TRACER_REAL_LOGS" ]; then $(BIN)/tracer bench whowhen "$$TRACER_REAL_LOGS/whowhen-dev"; fi
+
+# Rewrite docs/commands from the help texts.
+docs: $(VENV)/.dev
+	$(BIN)/python scripts/write_docs.py
+
+# Remove what the targets above made.
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .benchmarks tracer-demo
+
+# The package and its light dependencies.
+$(VENV)/.core: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11 or newer with venv (Debian, Ubuntu: apt-get install python3-venv), or PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(INSTALL) --upgrade "pip>=25.1"
+	$(INSTALL) --editable .
+	@touch $@
+
+# What lint and the tests need; pip reads the groups from pyproject.toml.
+$(VENV)/.dev: $(VENV)/.core
+	$(INSTALL) --group tests --group lint
+	@touch $@
