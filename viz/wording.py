@@ -1,0 +1,131 @@
+"""The words and figures that every view shares, so that a number never means more in one medium than in another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from tracer.records import Candidate, Edge, EdgeOrigin, Finding, Run, Step
+from tracer.text import clean, one_line
+
+ORIGINS: Final[dict[EdgeOrigin, str]] = {
+    "declared": "the log says so (call id, reply, hand-off, mention)",
+    "reused": "words first seen there stand here again",
+    "similar": "says the same in other words",
+    "measured": "an intervention moved it",
+}
+KINDS: Final[dict[str, str]] = {
+    "message": "message",
+    "plan": "plan",
+    "thought": "thought",
+    "tool_call": "tool call",
+    "tool_result": "tool result",
+    "handoff": "hand-off",
+    "system": "system",
+    "termination": "termination",
+}
+_BASES: Final[dict[str, str]] = {
+    "in-domain": "The figures were fitted on failed runs of this kind, which people had labelled.",
+    "out-of-domain": "This run is unlike those that the figures were fitted on: trust their order more than their size.",
+}
+GRAPH_NOTE: Final = "The graph explains how an error travelled; it is not where the accuracy of the ranking comes from."
+
+
+def percent(value: float) -> str:
+    """A fraction as a whole percentage; an estimate is never printed as 0 % or 100 %."""
+    if value < 0.005:
+        return "<1 %"
+    return ">99 %" if value >= 0.995 else f"{value:.0%}".replace("%", " %")
+
+
+def basis(finding: Finding) -> str:
+    """Where the probabilities come from, short enough to stand beside every one of them."""
+    return (finding.probability_basis or "basis unknown").replace("-", " ")
+
+
+def figure(candidate: Candidate, finding: Finding) -> str:
+    """A candidate's probability with its basis: "41 % (out of domain)", or "rank only" where the method gives none."""
+    if candidate.probability is None:
+        return "rank only"
+    return f"{percent(candidate.probability)} ({basis(finding)})"
+
+
+def leading(finding: Finding) -> Candidate | None:
+    """The first candidate, unless there was no failure to explain."""
+    return finding.candidates[0] if finding.candidates and finding.verdict != "no_failure" else None
+
+
+def agent(name: str, width: int = 48) -> str:
+    """An agent's name on one line; a log may hold a name of any length, or an empty one."""
+    return one_line(name, width) or "(unnamed)"
+
+
+def cues(candidate: Candidate) -> str:
+    """The cues that fired for a candidate, in words."""
+    return "; ".join(clean(cue) for cue in candidate.cues) or "no cue fired"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: "1 step", "10 steps"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def size(steps: Sequence[Step]) -> str:
+    """How long a run is and how many took part."""
+    return f"{count(len(steps), 'step')} by {count(len({step.agent for step in steps}), 'agent')}"
+
+
+def headline(finding: Finding) -> str:
+    """The verdict in one line, without the figure: "step 6 · Verification_Expert", "inconclusive", "no failure"."""
+    first = leading(finding)
+    if finding.verdict == "root_cause" and first:
+        return f"step {first.step} · {agent(first.agent)}"
+    return finding.verdict.replace("_", " ")
+
+
+def outcome(run: Run, finding: Finding | None = None) -> str:
+    """How the run ended and who says so; P(failed) where nobody does."""
+    if run.outcome != "unknown":
+        return f"outcome {run.outcome}" + (f" (says the {clean(run.outcome_source)})" if run.outcome_source else "")
+    if finding is None or finding.p_failed is None:
+        return "outcome unknown"
+    return f"outcome unknown: P(failed) = {finding.p_failed:.2f}"
+
+
+def excerpt(step: Step, width: int) -> str:
+    """One line that says what a step is about: its text, else its call, else its reasoning."""
+    call = f"{step.tool or 'call'}({step.arguments or ''})" if step.tool or step.arguments else ""
+    said = next((text for text in (step.content, call, step.reasoning) if text and text.strip()), None)
+    return one_line(said, width) if said else "(no text)"
+
+
+def tool_outcome(step: Step) -> str | None:
+    """How the tool call ended and the rule that said so; None for a step that is no tool result."""
+    if step.tool_status is None:
+        return None
+    return step.tool_status + (f" (rule: {clean(step.tool_rule)})" if step.tool_rule else "")
+
+
+def reused_words(edge: Edge, limit: int = 3) -> list[str]:
+    """The first few different texts that this edge carried, as they stand in the target."""
+    spans = edge.target_spans or edge.source_spans
+    return list(dict.fromkeys(one_line(span.text, 60) for span in spans))[:limit]
+
+
+def claims(finding: Finding) -> list[str]:
+    """What the numbers claim and do not claim, one sentence per line."""
+    if finding.verdict == "no_failure":
+        return ["Nothing in the log says that this run failed. That is no proof that its answer is right."]
+    lines = [GRAPH_NOTE]
+    if any(candidate.probability is not None for candidate in finding.candidates):
+        known = _BASES.get(
+            finding.probability_basis or "", "Nothing is known about how these figures carry over to this run."
+        )
+        lines = [
+            "A percentage is the estimated chance that a step is the decisive one, given that the run failed.",
+            f"{known} {clean(finding.basis_reason)}".strip(),
+            *lines,
+        ]
+    else:
+        lines = [f"The method {clean(finding.method)} only ranks: it gives no probabilities.", *lines]
+    return [*lines, "Nothing was replayed or changed: a step that ranks low is not thereby proven innocent."]
