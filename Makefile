@@ -43,7 +43,7 @@ $(VENV)/.core: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "make: needs Python 3.11 or newer with venv (Debian, Ubuntu: apt-get install python3-venv), or PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(INSTALL) --upgrade "pip>=25.1"
-	$(INSTALL) --editable .
+	PYTHONWARNINGS="ignore:Editable" $(INSTALL) --editable .
 	@touch $@
 
 # What lint and the tests need; pip reads the groups from pyproject.toml.
