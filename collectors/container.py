@@ -1,16 +1,46 @@
-"""What a file is before we ask whose log it is: JSON, JSON Lines, concatenated JSON, text, Parquet, gzip or zip."""
+"""What a file is before we ask whose log it is: JSON, JSON Lines, concatenated JSON, text, Parquet, gzip or zip.
+
+Bytes decide, not suffixes: exporters write JSON Lines into `.json`, pretty-printed documents into `.jsonl` and JSON
+into `.md`. Nothing is unpacked to disk, and what an archive may expand to is bounded.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from tracer.collectors import archive
+from tracer.collectors.json_values import Document, documents, looks_like_json
+from tracer.config import max_bytes
+from tracer.errors import BadInputError
 
-class Document(NamedTuple):
-    """One JSON value of a container."""
+__all__ = ["Container", "Document", "open_containers"]
 
-    value: Any
-    line: int | None = None
-    """1-based line on which the value starts, where the container has several values."""
+_SQLITE = b"SQLite format 3\x00"
+_PARQUET = b"PAR1"
+_FOREIGN = {
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"%PDF": "a PDF document",
+    b"\x7fELF": "an ELF program",
+    b"MZ\x90": "a Windows program",
+    b"7z\xbc\xaf": "a 7z archive: unpack it first",
+    b"\xfd7zXZ": "an xz archive: unpack it first",
+    b"BZh9": "a bzip2 archive: unpack it first",
+    b"\x28\xb5\x2f\xfd": "a zstd archive: unpack it first",
+}
+_BYTE_ORDER_MARKS = {  # UTF-32 before UTF-16: its little-endian mark begins with UTF-16's
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+_FENCE = re.compile(r"^```[ \t]*(?:json|jsonl|ndjson)?[ \t]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 class Container(NamedTuple):
@@ -24,4 +54,127 @@ class Container(NamedTuple):
     text: str = ""
     """The decoded text of a `text` container."""
     digest: str = ""
-    """SHA-256 of the bytes."""
+    """SHA-256 of the bytes, after decompression."""
+    defect: str | None = None
+    """The line that says why a member of an archive could not be opened; the other members still load."""
+
+
+def open_containers(path: Path) -> list[Container]:
+    """Open a file: one container, or one per member of a zip. BadInputError names the file and what to do."""
+    source = str(path)
+    try:
+        if not path.is_file():  # asked first: opening a named pipe would wait for ever
+            raise BadInputError(f"{source}: {'not a regular file' if path.exists() else 'no such file'}")
+        with path.open("rb") as file:
+            if file.read(len(_SQLITE)) == _SQLITE:
+                file.seek(0)
+                return [Container(source, "sqlite", digest=hashlib.file_digest(file, "sha256").hexdigest())]
+            _refuse_large(source, path.stat().st_size)
+            file.seek(0)
+            data = file.read()
+    except OSError as error:
+        raise BadInputError(f"{source}: cannot be read: {error.strerror or error}") from error
+    if archive.is_gzip(data):
+        data = archive.gunzip(source, data)
+    if archive.is_zip(data):
+        return list(_members(source, data))
+    return [_open(source, data)]
+
+
+def _refuse_large(source: str, size: int) -> None:
+    if size > max_bytes():
+        raise BadInputError(
+            f"{source}: {size:,} bytes; the limit is {max_bytes():,} (set TRACER_MAX_BYTES to raise it)"
+        )
+
+
+def _members(source: str, data: bytes) -> Iterator[Container]:
+    for member in archive.unzip(source, data):
+        name = f"{source}#{member.name}"
+        try:
+            if member.defect:
+                raise BadInputError(f"{name}: {member.defect}")
+            yield _open(name, member.data)
+        except BadInputError as error:
+            yield Container(name, "text", defect=str(error))
+
+
+def _open(source: str, data: bytes) -> Container:
+    """Sniff plain bytes: neither gzip nor zip, or an archive inside an archive, which is not opened."""
+    digest = hashlib.sha256(data).hexdigest()
+    if not data.strip():
+        raise BadInputError(f"{source}: the file is empty")
+    if archive.is_gzip(data) or archive.is_zip(data) or data.startswith(_SQLITE):
+        raise BadInputError(f"{source}: an archive or database inside an archive: unpack it first")
+    if data.startswith(_PARQUET):
+        return Container(source, "parquet", tuple(_rows(source, data)), digest=digest)
+    text = _decode(source, data)
+    try:
+        found = documents(text) if looks_like_json(text) else _fenced(source, text)
+    except BadInputError as error:
+        raise BadInputError(f"{source}: {error}") from error
+    if not found:
+        return Container(source, "text", text=text, digest=digest)
+    return Container(source, "json" if len(found) == 1 else "jsonl", found, digest=digest)
+
+
+def _decode(source: str, data: bytes) -> str:
+    """UTF-8, or UTF-16/32 where a byte order mark says so."""
+    for magic, what in _FOREIGN.items():
+        if data.startswith(magic):
+            raise BadInputError(f"{source}: {what}, not a log")
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if data.startswith(mark)), "utf-8-sig")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        name = encoding.removesuffix("-sig").upper()
+        raise BadInputError(f"{source}: invalid {name} at byte {error.start}: {error.reason}") from error
+    if "\x00" in text:
+        raise BadInputError(f"{source}: binary data (a NUL at character {text.index(chr(0))}), not a log")
+    return text
+
+
+def _fenced(source: str, text: str) -> tuple[Document, ...]:
+    """The JSON blocks of a Markdown file; a block that does not parse is prose.
+
+    The suffix has a say here: a plain-text log may quote fenced JSON without being JSON.
+    """
+    found: list[Document] = []
+    if source.lower().endswith((".md", ".markdown")):
+        for block in _FENCE.finditer(text):
+            before = text.count("\n", 0, block.start(1))
+            try:
+                values = documents(block[1]) if looks_like_json(block[1]) else ()
+            except BadInputError:
+                continue
+            found.extend(Document(each.value, before + (each.line or 1)) for each in values)
+    return tuple(found)
+
+
+def _rows(source: str, data: bytes) -> Iterator[Document]:
+    """The rows of a Parquet file as plain Python, within the size limit."""
+    import pyarrow as pa  # heavy, and only Parquet needs it
+    import pyarrow.parquet as pq
+
+    try:
+        size, line = 0, 0
+        for batch in pq.ParquetFile(io.BytesIO(data)).iter_batches(batch_size=256):
+            size += batch.nbytes
+            _refuse_large(source, size)
+            for row in batch.to_pylist():
+                line += 1
+                yield Document(_plain(row), line)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise BadInputError(f"{source}: truncated or damaged Parquet: {reason}") from error
+
+
+def _plain(cell: Any) -> Any:
+    """What JSON can hold: bytes become text, and what JSON has no word for its own text."""
+    if isinstance(cell, dict):
+        return {str(key): _plain(value) for key, value in cell.items()}
+    if isinstance(cell, list | tuple):
+        return [_plain(value) for value in cell]
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "replace")
+    return cell if cell is None or isinstance(cell, str | int | float | bool) else str(cell)
