@@ -1,0 +1,106 @@
+"""A message's reasoning, wherever its producer put it: gathered once, taken out of the text, its origin kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from tracer.records import ReasoningState
+
+FIELDS = ("reasoning_content", "reasoning", "thinking")
+"""Message fields that hold reasoning as text: DeepSeek and Qwen; Groq, OpenRouter and vLLM; Ollama."""
+
+_OPEN = re.compile(r"(?:\A\s*|^)<(think|thinking)>", re.MULTILINE)
+"""Only at the start of a line: prose about the tag is no thought."""
+_CLOSE = re.compile(r"</(?:think|thinking)>")
+_MIN_ECHO = 40
+"""A reasoning text at least this long that also opens the content is an echo, not a coincidence."""
+
+
+class Fragment(NamedTuple):
+    """One piece of reasoning as found. Text None: it is there, but nobody can read it."""
+
+    text: str | None
+    origin: str
+
+
+class Reasoning(NamedTuple):
+    """All of a message's reasoning."""
+
+    text: str | None = None
+    state: ReasoningState = "absent"
+    origin: str | None = None
+
+
+def split_think(text: str) -> tuple[str, list[Fragment]]:
+    """Take inline <think>...</think> out of a text.
+
+    The opening tag may stand in the prompt, so a text that closes a tag it never opened starts mid-thought. A tag
+    never closed means that the answer was cut off while thinking: all the rest is reasoning.
+    """
+    found: list[Fragment] = []
+    opened, closed = _OPEN.search(text), _CLOSE.search(text)
+    if closed and (opened is None or closed.start() < opened.start()) and "<think" not in text[: closed.start()]:
+        found.append(Fragment(text[: closed.start()].strip(), "<think> opened in the prompt"))
+        text = text[closed.end() :].lstrip()
+    rest, position = [], 0
+    while (opened := _OPEN.search(text, position)) is not None:
+        closed = _CLOSE.search(text, opened.end())
+        if closed is None and text[: opened.start()].strip():
+            break  # an opening tag late in an answer, never closed: prose, not a cut-off thought
+        rest.append(text[position : opened.start()])
+        found.append(Fragment(text[opened.end() : closed.start() if closed else len(text)].strip(), "<think>"))
+        position = closed.end() if closed else len(text)
+    rest.append(text[position:])
+    return ("".join(rest).strip() if position else text), [fragment for fragment in found if fragment.text]
+
+
+def from_fields(message: Mapping[str, Any]) -> list[Fragment]:
+    """Reasoning in the message's own fields. Only the first field that is filled counts: the others repeat it."""
+    for field in FIELDS:
+        if field in message and (found := list(_from_value(message[field], field))):
+            return found
+    details = message.get("reasoning_details")
+    return list(_from_value(details, "reasoning_details")) if isinstance(details, list) else []
+
+
+def from_item(item: Mapping[str, Any], origin: str) -> list[Fragment]:
+    """A reasoning item or block: readable content before its summary; only ciphertext is unreadable."""
+    for key in ("content", "text", "thinking", "reasoning", "summary"):
+        if found := list(_from_value(item.get(key), origin)):
+            return found
+    sealed = any(item.get(key) for key in ("encrypted_content", "data", "signature", "id"))
+    return [Fragment(None, origin)] if sealed else []
+
+
+def _from_value(value: Any, origin: str) -> Iterable[Fragment]:
+    if isinstance(value, str):
+        if value.strip():
+            yield Fragment(value.strip(), origin)
+    elif isinstance(value, Mapping):
+        yield from from_item(value, origin)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _from_value(item, origin)
+
+
+def gather(text: str, fragments: list[Fragment]) -> tuple[str, Reasoning]:
+    """Join the fragments, each thought once, and take an echo of them out of the text."""
+    kept: list[Fragment] = []
+    for fragment in fragments:
+        if fragment.text and not any(_squeeze(fragment.text) in _squeeze(other.text or "") for other in kept):
+            kept = [other for other in kept if _squeeze(other.text or "") not in _squeeze(fragment.text)]
+            kept.append(fragment)
+    if not kept:
+        sealed = next((fragment.origin for fragment in fragments), None)
+        return text, Reasoning(None, "unreadable", sealed) if sealed else Reasoning()
+    reasoning = "\n\n".join(fragment.text or "" for fragment in kept)
+    origins = dict.fromkeys(fragment.origin for fragment in kept)
+    if len(reasoning) >= _MIN_ECHO and text.startswith(reasoning) and text != reasoning:
+        text = text[len(reasoning) :].lstrip()
+    return text, Reasoning(reasoning, "present", ", ".join(origins))
+
+
+def _squeeze(text: str) -> str:
+    return " ".join(text.split())

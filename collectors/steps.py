@@ -1,0 +1,174 @@
+"""Messages -> steps: one step per message, or one per call and per result where a message makes several.
+
+A result's declared parent is the call with its id; where no ids are logged, the last call that nothing answered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from tracer.collectors.json_values import loads
+from tracer.collectors.message import Call, Message, Result
+from tracer.errors import BadInputError
+from tracer.records import Step, StepKind
+
+PLAIN_ROLES = frozenset(
+    {"user", "assistant", "system", "developer", "tool", "function", "human", "ai", "model", "unknown"}
+)
+_ROLE = re.compile(r"(?P<agent>[^()]+?)\s*\((?:->\s*(?P<recipient>[^()]+)|(?P<note>[^()]*))\)\s*\Z")
+_HANDOFF = re.compile(
+    r"(?:transfer(?:red)?(?:_back)?_to|hand_?off(?:_to)?|delegate(?:_to)?)(?:_+(?P<target>.+))?\Z", re.IGNORECASE
+)
+_TARGET_KEYS = ("agent", "agent_name", "target", "target_agent", "to", "recipient", "coworker", "assignee")
+_TERMINATION = re.compile(r"\W*(?:TERMINATE|STOP)\W*\Z")
+
+
+class _Open(NamedTuple):
+    """A call that a result may answer."""
+
+    index: int
+    tool: str
+    agent: str
+
+
+class _Speaker(NamedTuple):
+    """Who a message is by."""
+
+    agent: str
+    recipient: str | None
+    note: str | None
+
+
+def steps_from_messages(messages: Sequence[Message]) -> tuple[Step, ...]:
+    """The steps of one run, numbered from 0. Tokens count once: on a message's first step."""
+    steps: list[Step] = []
+    by_id: dict[str, _Open] = {}
+    unanswered: list[_Open] = []
+    for message in messages:
+        first = len(steps)
+        speaker = _speaker(message)
+        if message.calls:
+            for position, call in enumerate(message.calls):
+                steps.append(_call_step(message, speaker, call, len(steps), first=position == 0))
+                opened = _Open(steps[-1].index, call.name, speaker.agent)
+                unanswered.append(opened)
+                if call.id:
+                    by_id[call.id] = opened
+        elif message.text or not message.results:
+            steps.append(_speech_step(message, speaker, len(steps)))
+        for result in message.results:
+            answered = _answered(result, by_id, unanswered)
+            steps.append(_result_step(message, result, answered, len(steps)))
+        if first < len(steps):
+            tokens = {"input_tokens": message.input_tokens, "output_tokens": message.output_tokens}
+            steps[first] = steps[first].model_copy(update=tokens)
+    return tuple(steps)
+
+
+def _speaker(message: Message) -> _Speaker:
+    """An explicit name, else the role's own words ("Orchestrator (-> WebSurfer)"), else the plain role."""
+    found = None if message.role in PLAIN_ROLES else _ROLE.match(message.role)
+    if found is None:
+        return _Speaker(message.agent or message.role, None, None)
+    return _Speaker(message.agent or found["agent"], found["recipient"], found["note"])
+
+
+def _shared(message: Message) -> dict[str, Any]:
+    """What every step of a message takes from it."""
+    keys = ("role", "model", "started", "ended", "span_id", "pointer")
+    return {key: getattr(message, key) for key in keys}
+
+
+def _thought(message: Message) -> dict[str, Any]:
+    keys = ("reasoning", "reasoning_state", "reasoning_origin")
+    return {key: getattr(message, key) for key in keys}
+
+
+def _speech_step(message: Message, speaker: _Speaker, index: int) -> Step:
+    return Step(
+        index=index,
+        agent=speaker.agent,
+        kind=_kind(message, speaker),
+        content=message.text,
+        recipient=speaker.recipient,
+        **_thought(message),
+        **_shared(message),
+    )
+
+
+def _kind(message: Message, speaker: _Speaker) -> StepKind:
+    if message.role in {"system", "developer"}:
+        return "system"
+    if _TERMINATION.match(message.text) or (speaker.note or "").startswith("termination"):
+        return "termination"
+    if speaker.note == "thought" or (not message.text.strip() and message.reasoning_state != "absent"):
+        return "thought"
+    return "message"
+
+
+def _call_step(message: Message, speaker: _Speaker, call: Call, index: int, *, first: bool) -> Step:
+    """The first of several calls carries the message's words and reasoning."""
+    hands_off, target = handoff_target(call)
+    return Step(
+        index=index,
+        agent=speaker.agent,
+        kind="handoff" if hands_off else "tool_call",
+        content=message.text if first else "",
+        recipient=target if hands_off else speaker.recipient,
+        tool=call.name,
+        arguments=call.arguments or None,
+        call_id=call.id,
+        **(_thought(message) if first else {}),
+        **_shared(message),
+    )
+
+
+def _result_step(message: Message, result: Result, call: _Open | None, index: int) -> Step:
+    tool = result.name or (call.tool if call else None)
+    executor = None if message.calls else message.agent
+    return Step(
+        index=index,
+        agent=executor or tool or "tool",
+        kind="tool_result",
+        content=result.content,
+        recipient=call.agent if call else None,
+        tool=tool,
+        call_id=result.id,
+        tool_status=result.status,
+        tool_rule=result.rule,
+        parents=(call.index,) if call else (),
+        **_shared(message),
+    )
+
+
+def _answered(result: Result, by_id: dict[str, _Open], unanswered: list[_Open]) -> _Open | None:
+    """The call that a result answers; no longer unanswered."""
+    if result.id:
+        found = by_id.get(result.id)
+    else:
+        found = next((each for each in reversed(unanswered) if result.name in {None, each.tool}), None)
+    if found in unanswered:
+        unanswered.remove(found)
+    return found
+
+
+def handoff_target(call: Call) -> tuple[bool, str | None]:
+    """Does this call hand the work to another agent, and to whom?"""
+    if call.handoff_to:
+        return True, call.handoff_to
+    found = _HANDOFF.match(call.name.strip().replace(" ", "_").replace("-", "_"))
+    if found is None:
+        return False, None
+    return True, _named_target(call.arguments) or found["target"]
+
+
+def _named_target(arguments: str) -> str | None:
+    try:
+        values = loads(arguments)
+    except (ValueError, BadInputError):
+        return None
+    if not isinstance(values, dict):
+        return None
+    return next((values[key] for key in _TARGET_KEYS if isinstance(values.get(key), str) and values[key]), None)
