@@ -94,13 +94,8 @@ def graph_report(run: Run, steps: Sequence[Step], edges: Sequence[Edge], impact:
             Text(f"{_bar(value, 5)} {value:.2f}"),
             _sources(sources),
         )
-    legend = Text("\n".join(f"{name}: {words}" for name, words in _origins(edges)), style="dim")
+    legend = Text("\n".join(f"{name}: {words}" for name, words in wording.origins(edges)), style="dim")
     return Group(Text(f"run {run.id}", style="bold"), _facts(run, steps), Text(), table, Text(), legend)
-
-
-def _origins(edges: Iterable[Edge]) -> list[tuple[str, str]]:
-    present = {edge.origin for edge in edges}
-    return [(name, words) for name, words in wording.ORIGINS.items() if name in present]
 
 
 def _sources(edges: Sequence[Edge]) -> Text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from tracer.records import Candidate, Edge, EdgeOrigin, Finding, Run, Step
@@ -104,6 +104,12 @@ def tool_outcome(step: Step) -> str | None:
     if step.tool_status is None:
         return None
     return step.tool_status + (f" (rule: {clean(step.tool_rule)})" if step.tool_rule else "")
+
+
+def origins(edges: Iterable[Edge]) -> list[tuple[EdgeOrigin, str]]:
+    """The origins that occur, each with its meaning: a legend."""
+    present = {edge.origin for edge in edges}
+    return [(origin, meaning) for origin, meaning in ORIGINS.items() if origin in present]
 
 
 def reused_words(edge: Edge, limit: int = 3) -> list[str]:
