@@ -1,10 +1,11 @@
 """Check what a plain install brought: run with the Python of an environment into which only the wheel was installed.
 
-Asserts that the distributions are those of the checked-in list (names, one a line), that there are at most 35 of them,
-that their files take at most 400 MB, and that torch is not among them.
+Asserts that the distributions are those of tests/core-distributions.txt, that there are at most 35 of them, that their
+files take at most 400 MB, that torch is not among them, and that the package has every file of its rooms.
 """
 
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -39,10 +40,24 @@ def complaints(found: dict[str, int], expected: set[str]) -> list[str]:
     return lines
 
 
-def main(list_file: str) -> int:
+def missing(repository: Path) -> list[str]:
+    """Files of the rooms that the installed package lacks, as paths inside the package."""
+    settings = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    there = {str(file) for file in metadata.files("blametrace") or ()}
+    expected = set()
+    for package, folder in settings["package-dir"].items():
+        paths = [path.relative_to(repository / folder) for path in (repository / folder).rglob("*") if path.is_file()]
+        expected |= {
+            f"{package.replace('.', '/')}/{path.as_posix()}" for path in paths if "__pycache__" not in path.parts
+        }
+    return sorted(expected - there)
+
+
+def main(repository: Path) -> int:
     """Print the size of the install, or what is wrong with it."""
     found = installed()
-    wrong = complaints(found, set(Path(list_file).read_text(encoding="utf-8").split()))
+    listed = (repository / "tests" / "core-distributions.txt").read_text(encoding="utf-8").split()
+    wrong = complaints(found, set(listed)) + [f"not in the wheel: {name}" for name in missing(repository)]
     for line in wrong:
         print(f"install: {line}", file=sys.stderr)
     print(f"install: {len(found)} distributions, {sum(found.values()) / 10**6:.0f} MB")
@@ -50,4 +65,4 @@ def main(list_file: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(Path(sys.argv[1])))
