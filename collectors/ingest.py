@@ -1,0 +1,152 @@
+"""From paths to the store: walk, open, recognise, read, add. One bad file is told and passed over; the rest load."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tracer.collectors.container import Container, open_containers
+from tracer.collectors.registry import recognise
+from tracer.errors import BadInputError
+from tracer.records import Recording, Span
+from tracer.store import Added, Source, Store
+
+Progress = Callable[[str, int, int], None]
+"""Told before each file: its path, how many are done, how many there are."""
+
+
+class Loaded(NamedTuple):
+    """A file, or archive member, that was recognised, and what it holds."""
+
+    source: str
+    format: str
+    runs: int
+    steps: int
+    new: int
+    """How many of its runs were not in the store before."""
+    part_of: str | None = None
+    """The source of the run that this file belongs to, when it began none of its own."""
+
+
+class Skipped(NamedTuple):
+    """A file, or a part of one, that was passed over, and why."""
+
+    source: str
+    reason: str
+
+
+class Ingested(NamedTuple):
+    """What was added in all, what each file holds, and what was passed over."""
+
+    runs: int
+    steps: int
+    spans: int
+    sources: list[Loaded]
+    skipped: list[Skipped]
+
+
+def ingest(paths: Sequence[Path], store: Store, *, progress: Progress | None = None) -> Ingested:
+    """Read every log under the paths into the store; files that are in it already are not parsed again.
+
+    Raises BadInputError when a path does not exist; what is wrong inside a file is told in `skipped`.
+    """
+    for path in paths:
+        if not path.exists():
+            raise BadInputError(f"{path}: no such file or folder")
+    files = list(_walk(paths))
+    total = Ingested(0, 0, 0, [], [])
+    for done, path in enumerate(files):
+        if progress:
+            progress(str(path), done, len(files))
+        total = _ingest_file(path, store, total)
+    return total
+
+
+def _walk(paths: Sequence[Path]) -> Iterator[Path]:
+    """The files named, then those below the folders named, sorted; each once, hidden ones only when named."""
+    seen: set[Path] = set()
+    for path in paths:
+        for file in _below(path) if path.is_dir() else [path]:
+            if (real := file.resolve()) not in seen:
+                seen.add(real)
+                yield file
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Files of a folder; linked folders are not followed, so a loop of links ends."""
+    for name, folders, files in os.walk(folder):
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        yield from (Path(name, each) for each in sorted(files) if not each.startswith("."))
+
+
+def _ingest_file(path: Path, store: Store, total: Ingested) -> Ingested:
+    """Add one file; on trouble nothing of the part that is in trouble."""
+    if held := _loaded_before(path, store):
+        total.sources.append(_loaded(held._replace(source=str(path)), new=0))
+        return total
+    try:
+        containers = open_containers(path)
+    except BadInputError as error:
+        return _skip(total, str(path), error)
+    for container in containers:
+        try:
+            total = _ingest_container(container, store, total)
+        except BadInputError as error:
+            total = _skip(total, container.source, error)
+    return total
+
+
+def _loaded_before(path: Path, store: Store) -> Source | None:
+    """What the store knows of a file with these bytes. A packed file's digest is known only once it is open."""
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file:
+            return store.source(hashlib.file_digest(file, "sha256").hexdigest())
+    except OSError:
+        return None  # opening it again gives the reason
+
+
+def _ingest_container(container: Container, store: Store, total: Ingested) -> Ingested:
+    """Recognise, read and add one container."""
+    if container.defect:
+        raise BadInputError(container.defect)
+    if held := store.source(container.digest):
+        total.sources.append(_loaded(held._replace(source=container.source), new=0))
+        return total
+    collector = recognise(container)
+    batch = collector.read(container)
+    recordings = [recording for recording in batch.recordings if recording.steps]
+    if empty := len(batch.recordings) - len(recordings):
+        total.skipped.append(Skipped(container.source, "no steps" if empty == 1 else f"{empty} runs without steps"))
+    if not recordings and not batch.spans:
+        return total if empty else _skip(total, container.source, BadInputError("holds no runs"))
+    added = store.add(container.source, container.digest, collector.name, recordings, batch.spans, _derive)
+    return _count(total, added)
+
+
+def _derive(spans: Sequence[Span]) -> list[tuple[Recording, tuple[str, ...]]]:
+    """The runs in the spans of whole traces."""
+    from tracer.collectors.spans import runs_from_spans
+
+    return runs_from_spans(spans)
+
+
+def _count(total: Ingested, added: Added) -> Ingested:
+    total.sources.append(_loaded(added.holds, new=added.runs))
+    return total._replace(
+        runs=total.runs + added.runs, steps=total.steps + added.steps, spans=total.spans + added.spans
+    )
+
+
+def _loaded(held: Source, *, new: int) -> Loaded:
+    return Loaded(held.source, held.format, held.runs, held.steps, new, held.part_of)
+
+
+def _skip(total: Ingested, source: str, error: BadInputError) -> Ingested:
+    """Note why, without the path that the note holds already."""
+    total.skipped.append(Skipped(source, str(error).removeprefix(f"{source}: ")))
+    return total

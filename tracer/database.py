@@ -1,0 +1,154 @@
+"""Opening one DuckDB file safely.
+
+A log is untrusted and ends up in this file, so SQL may reach nothing outside it: no other files, no downloads, and no
+way to switch that back on. DuckDB lets one process write and then keeps all others out, so opening waits a little.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tracer import rows
+from tracer.errors import BadInputError, BusyDatabaseError, DatabaseError
+from tracer.migrations import MIGRATIONS, migrate, version
+
+WAIT = 10.0
+"""Seconds to wait for another process to let go of the database."""
+_POLL = 0.1
+_LOCKED = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "lock_configuration": "true",
+}
+_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+_OTHER_MODE = "different configuration"
+
+
+class Database:
+    """An open file: statements with parameters, bulk inserts and transactions. Each statement is told to a callable."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, on_statement: Callable[[str], None] | None) -> None:
+        self.connection = connection
+        self._on_statement = on_statement or (lambda sql: None)
+
+    def all(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows."""
+        self._on_statement(sql)
+        try:
+            return self.connection.execute(sql, parameters).fetchall()
+        except duckdb.IOException as error:  # a full or vanished disk, a damaged block
+            raise DatabaseError(f"the database cannot be read or written: {str(error).splitlines()[0]}") from error
+
+    def insert(self, table: str, batch: Sequence[Mapping[str, Any]]) -> None:
+        """Append rows in one go."""
+        if batch:
+            with self._as_relation(batch):
+                self.all(f"INSERT INTO {table} BY NAME SELECT * FROM batch")  # noqa: S608
+
+    def delete(self, table: str, keys: Sequence[Mapping[str, Any]]) -> None:
+        """Delete the rows that equal one of `keys` in all of its columns."""
+        if keys:
+            same = " AND ".join(f"{table}.{name} = batch.{name}" for name in keys[0])
+            with self._as_relation(keys):
+                self.all(f"DELETE FROM {table} USING batch WHERE {same}")  # noqa: S608
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of it or nothing."""
+        self.connection.begin()
+        try:
+            yield
+        except BaseException:
+            self.connection.rollback()
+            raise
+        self.connection.commit()
+
+    @contextmanager
+    def _as_relation(self, batch: Sequence[Mapping[str, Any]]) -> Iterator[None]:
+        """The rows as a relation named `batch`, without a copy through SQL text."""
+        import pyarrow as pa
+
+        try:
+            self.connection.register("batch", rows.table(batch))
+        except (pa.ArrowInvalid, OverflowError) as error:
+            raise BadInputError(f"a value cannot be stored: {error}") from error
+        try:
+            yield
+        finally:
+            self.connection.unregister("batch")
+
+
+def connect(path: Path, *, read_only: bool = False, wait: float = WAIT) -> duckdb.DuckDBPyConnection:
+    """Open the database with its schema up to date; only a writer creates a missing one."""
+    if read_only and not path.exists():
+        raise DatabaseError(f"no database at {path}: run `tracer ingest LOGS` first")
+    connection = _open(path, read_only, wait)
+    try:
+        behind = _migrations_behind(connection, path)
+        if behind and read_only:
+            connection.close()
+            connect(path, wait=wait).close()
+            return _open(path, True, wait)
+        if behind:
+            migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _migrations_behind(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """How many migrations are missing; a database that is not ours, or too new, is refused untouched."""
+    done = version(connection)
+    if done is None:
+        raise DatabaseError(f"{path} is a DuckDB database of another program: choose another file with --db")
+    if done > len(MIGRATIONS):
+        raise DatabaseError(
+            f"{path} was made by a newer tracer (schema {done}, this one knows {len(MIGRATIONS)}): upgrade blametrace"
+        )
+    return len(MIGRATIONS) - done
+
+
+def _open(path: Path, read_only: bool, wait: float) -> duckdb.DuckDBPyConnection:
+    """Connect, waiting for a lock to be let go."""
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            return duckdb.connect(path, read_only=read_only, config=dict(_LOCKED))
+        except duckdb.Error as error:
+            holder = _holder(str(error))
+            if holder is None:
+                raise DatabaseError(_refusal(path, str(error))) from error
+            if time.monotonic() >= deadline:
+                advice = "wait until it ends, or choose another --db"
+                raise BusyDatabaseError(f"{path} is held by {holder}: {advice}") from error
+        time.sleep(_POLL)
+
+
+def _holder(message: str) -> str | None:
+    """Who holds the lock, when a lock is what DuckDB complains of."""
+    if _OTHER_MODE in message:
+        return "this process itself, opened in another mode"
+    if "lock" not in message.lower():
+        return None
+    found = _HOLDER.search(message)
+    return f"process {found['pid']} ({found['program'].rsplit('/', 1)[-1]})" if found else "another process"
+
+
+def _refusal(path: Path, message: str) -> str:
+    """Why the file cannot be opened, in one line."""
+    if path.is_dir():
+        return f"{path} is a folder: name the database file with --db"
+    if not path.parent.is_dir():
+        return f"the folder {path.parent} does not exist: create it, or choose another --db"
+    if "not a valid DuckDB database" in message:
+        return f"{path} is not a tracer database: choose another file with --db"
+    return f"{path} cannot be opened: {message.splitlines()[0]}"

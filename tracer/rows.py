@@ -1,0 +1,122 @@
+"""Records as rows of the database, and back. Nested values are JSON text; times are UTC without a zone.
+
+Only writing needs pyarrow, so it is imported there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import orjson
+
+from tracer.records import Edge, Record, Run, Span, Step
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Row = dict[str, Any]
+RecordT = TypeVar("RecordT", bound=Record)
+
+# Fields that are neither text, number, time nor a list of these.
+JSON_FIELDS: dict[type[Record], frozenset[str]] = {
+    Run: frozenset({"labels"}),
+    Step: frozenset({"pointer"}),
+    Span: frozenset({"attributes", "events", "links", "resource", "pointer"}),
+    Edge: frozenset({"source_spans", "target_spans"}),
+}
+CONVERSATION = ("gen_ai.conversation.id", "session.id")
+_MAX_INT = 1 << 63
+
+
+def columns(kind: type[Record]) -> tuple[str, ...]:
+    """The columns that hold a record, in the record's order."""
+    return tuple(kind.model_fields)
+
+
+def to_row(record: Record, **more: Any) -> Row:
+    """One record as a row; `more` are columns that the record itself does not have, such as the run."""
+    nested = JSON_FIELDS[type(record)]
+    row = {name: to_json(value) if name in nested else _cell(value) for name, value in record}
+    return row | more
+
+
+def from_row(kind: type[RecordT], row: Sequence[Any]) -> RecordT:
+    """The record that `to_row` took apart, from the cells of `columns(kind)`."""
+    nested = JSON_FIELDS[kind]
+    fields = {}
+    for name, cell in zip(columns(kind), row, strict=True):
+        fields[name] = orjson.loads(cell) if name in nested and cell is not None else _uncell(cell)
+    return kind(**fields)
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Rows as one Arrow table; DuckDB casts each column to the type of the one it goes into."""
+    import pyarrow as pa
+
+    listed = list(rows)
+    return pa.table({name: [row[name] for row in listed] for name in listed[0]})
+
+
+def conversation(span: Span) -> str | None:
+    """The conversation or session that the span names, which joins it to other traces."""
+    values = (span.attributes.get(key) for key in CONVERSATION)
+    return next((sane(value) for value in values if isinstance(value, str) and value), None)
+
+
+def sane(text: str) -> str:
+    """The text with lone surrogates, which no file and no Arrow string can hold, as U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def to_json(value: Any) -> str | None:
+    """JSON text of a nested value, whatever a hostile log put into it; None stays None."""
+    if value is None:
+        return None
+    try:
+        return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
+    except orjson.JSONEncodeError:  # a lone surrogate, an integer over 64 bits, or nesting over 254
+        return json.dumps(_tame(value), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know: records as objects, anything else as its text."""
+    return value.model_dump(mode="json") if isinstance(value, Record) else str(value)
+
+
+def _tame(value: Any) -> Any:
+    """The value with sane strings, and integers that JSON readers would round as text."""
+    if isinstance(value, str):
+        return sane(value)
+    if isinstance(value, Mapping):
+        return {sane(str(key)): _tame(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_tame(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or (isinstance(value, int) and abs(value) < _MAX_INT):
+        return value
+    return _tame(value.model_dump()) if isinstance(value, Record) else sane(str(value))
+
+
+def _cell(value: Any) -> Any:
+    """A plain value as the database takes it."""
+    if isinstance(value, str):
+        return sane(value)
+    if isinstance(value, tuple):
+        return [_cell(item) for item in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+    return value
+
+
+def _uncell(cell: Any) -> Any:
+    """The plain value of a cell; a time comes back with its zone, UTC."""
+    return cell.replace(tzinfo=UTC) if isinstance(cell, datetime) else cell

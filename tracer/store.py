@@ -1,0 +1,289 @@
+"""The store: one DuckDB file that holds everything that was read, and what was found out about it.
+
+A *source* is one file (or archive member), known by the digest of its bytes. It brought *runs* whole, or *spans*, from
+which the runs of their traces are derived, again whenever a trace grows. A run has *steps*, and may have *edges* (its
+graph), *findings* (one per analysis and method) and a *mark* (the user's word on the outcome, apart from the log's).
+
+Invariant, which `verify` checks: a run's id is the first 12 hex digits of its content hash, and unique; its steps are
+numbered from 0 without a gap; every other row belongs to a run that exists. So loading the same content twice changes
+nothing, and one source is added in one transaction or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from tracer import rows
+from tracer.checks import OF_RUN, problems
+from tracer.database import WAIT, Database, connect
+from tracer.errors import DatabaseError, NoSuchRunError
+from tracer.records import Edge, Finding, Outcome, Recording, Run, Span, Step
+from tracer.traces import Change, Derive, add_spans
+
+_RUN = ", ".join(f'r."{name}"' for name in rows.columns(Run))
+_MARKED = _RUN.replace('r."outcome_source"', "CASE WHEN m.run IS NULL THEN r.outcome_source ELSE 'user' END").replace(
+    'r."outcome"', "coalesce(m.outcome, r.outcome)"
+)
+"""A run's columns with the user's mark in the place of the log's outcome."""
+_RUNS = f"""SELECT {_MARKED.replace('r."expected"', "coalesce(m.expected, r.expected)")}
+    FROM runs r LEFT JOIN marks m ON m.run = r.id"""  # noqa: S608
+_SHORTEST_PREFIX = 4
+
+
+class Source(NamedTuple):
+    """One loaded file, and what it holds."""
+
+    digest: str
+    source: str
+    format: str
+    runs: int
+    steps: int
+    spans: int
+    part_of: str | None = None
+    """The source of the run that the file's spans joined, when they began no run of their own."""
+
+
+class Added(NamedTuple):
+    """What a file added to the store, and what it holds in all."""
+
+    runs: int
+    steps: int
+    spans: int
+    holds: Source
+
+
+class Summary(NamedTuple):
+    """A run with the number of its steps and its cast."""
+
+    run: Run
+    steps: int
+    agents: tuple[str, ...]
+    """In order of appearance."""
+
+
+class Store:
+    """The database of one project; use it in a `with` block and keep the block short, for it locks others out."""
+
+    def __init__(self, database: Database, path: Path) -> None:
+        self.database = database
+        self.path = path
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        read_only: bool = False,
+        on_statement: Callable[[str], None] | None = None,
+        wait: float = WAIT,
+    ) -> Self:
+        """Open the file, waiting up to `wait` seconds for another process; `on_statement` sees every SQL statement."""
+        return cls(Database(connect(path, read_only=read_only, wait=wait), on_statement), path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.database.connection.close()
+
+    def add(  # noqa: PLR0917 - the order in which a collector hands them over
+        self,
+        source: str,
+        digest: str,
+        format: str,  # noqa: A002
+        recordings: Sequence[Recording],
+        spans: Sequence[Span],
+        derive: Derive,
+    ) -> Added:
+        """Add what one file brought, in one transaction; content that is known already changes nothing."""
+        if held := self.source(digest):
+            return Added(0, 0, 0, held._replace(source=source))
+        with self.database.transaction():
+            new = self._add_recordings(source, recordings)
+            change = Change(0, 0, 0, 0, 0, None)
+            if spans:
+                change = add_spans(self.database, source, spans, derive, self._insert)
+            runs, steps = _size(recordings)
+            holds = Source(
+                digest=digest,
+                source=rows.sane(source),
+                format=format,
+                runs=runs + change.held_runs,
+                steps=steps + change.held_steps,
+                spans=len(spans),
+                part_of=change.part_of,
+            )
+            self._remember(holds, recordings, spans)
+        runs, steps = _size(new)
+        return Added(runs + change.runs, steps + change.steps, change.spans, holds)
+
+    def source(self, digest: str) -> Source | None:
+        """The loaded file with these bytes, if any."""
+        found = self.database.all(f"SELECT {', '.join(Source._fields)} FROM sources WHERE digest = ?", [digest])  # noqa: S608
+        return Source(*found[0]) if found else None
+
+    def _add_recordings(self, source: str, recordings: Sequence[Recording]) -> list[Recording]:
+        """Insert the runs that are not there yet, and return them."""
+        hashes = dict(self.database.all(_in("SELECT id, content_hash FROM runs", "id"), [_ids(recordings)]))
+        new = []
+        for recording in recordings:
+            run = recording.run
+            if run.id not in hashes:
+                hashes[run.id] = run.content_hash
+                new.append(recording)
+            if hashes[run.id] != run.content_hash:
+                raise DatabaseError(f"{source}: another run has the address {run.id}: load this file into another --db")
+        self._insert(new)
+        return new
+
+    def _insert(self, recordings: Sequence[Recording]) -> None:
+        """Append runs and their steps."""
+        [(last,)] = self.database.all("SELECT coalesce(max(seq), 0) FROM runs")
+        runs = [rows.to_row(run, seq=last + n) for n, (run, _) in enumerate(recordings, start=1)]
+        self.database.insert("runs", runs)
+        self.database.insert("steps", [rows.to_row(step, run=run.id) for run, steps in recordings for step in steps])
+
+    def _remember(self, holds: Source, recordings: Sequence[Recording], spans: Sequence[Span]) -> None:
+        """Write down that the file is loaded, and what hangs on it."""
+        added = datetime.now(UTC).replace(tzinfo=None)
+        self.database.insert("sources", [holds._asdict() | {"added": added}])
+        self.database.insert("source_runs", [{"digest": holds.digest, "run": run} for run in _ids(recordings)])
+        traces = sorted({rows.sane(span.trace_id) for span in spans})
+        self.database.insert("source_traces", [{"digest": holds.digest, "trace_id": trace} for trace in traces])
+
+    def runs(self) -> list[Run]:
+        """All runs, the newest ingested last, each with the user's mark where there is one."""
+        return [rows.from_row(Run, row) for row in self.database.all(f"{_RUNS} ORDER BY r.seq")]
+
+    def summaries(self) -> list[Summary]:
+        """All runs as in `runs`, with the number of steps and the agents."""
+        sizes = {
+            run: (steps, tuple(agents))
+            for run, steps, agents in self.database.all("SELECT run, steps, agents FROM v_runs")
+        }
+        return [Summary(run, *sizes[run.id]) for run in self.runs()]
+
+    def run(self, ref: str) -> Run:
+        """The run of an address: 12 hex digits, a unique prefix of at least 4, or @last, the last ingested."""
+        if ref == "@last":
+            found = self.database.all(f"{_RUNS} ORDER BY r.seq DESC LIMIT 1")
+            if not found:
+                raise NoSuchRunError("the database holds no runs: run `tracer ingest LOGS` first")
+            return rows.from_row(Run, found[0])
+        if len(ref) < _SHORTEST_PREFIX:
+            raise NoSuchRunError(f"{ref!r} is no address: give at least {_SHORTEST_PREFIX} hex digits, or @last")
+        found = self.database.all(f"{_RUNS} WHERE starts_with(r.id, ?) ORDER BY r.seq", [rows.sane(ref.lower())])
+        if len(found) != 1:
+            raise NoSuchRunError(self._why_not_one(ref, [str(row[0]) for row in found]))
+        return rows.from_row(Run, found[0])
+
+    def _why_not_one(self, ref: str, ids: Sequence[str]) -> str:
+        if ids:
+            listed = ", ".join(ids[:4]) + (", …" if len(ids) > 4 else "")
+            return f"{len(ids)} runs start with {ref!r}: {listed}; give more digits"
+        [(count,)] = self.database.all("SELECT count(*) FROM runs")
+        return f"no run {ref!r} among {count}: `tracer runs` lists them"
+
+    def steps(self, run_id: str) -> list[Step]:
+        """The steps of a run, in order."""
+        query = f"SELECT {', '.join(rows.columns(Step))} FROM steps WHERE run = ? ORDER BY index"  # noqa: S608
+        return [rows.from_row(Step, row) for row in self.database.all(query, [run_id])]
+
+    def spans(self, run_id: str) -> list[Span]:
+        """The telemetry that a run was derived from, by start; empty for a run that was logged as such."""
+        query = f"""SELECT {", ".join(rows.columns(Span))} FROM spans
+            WHERE trace_id IN (SELECT trace_id FROM run_traces WHERE run = ?)
+            ORDER BY started_ns NULLS LAST, ended_ns NULLS LAST, trace_id, span_id"""  # noqa: S608
+        return [rows.from_row(Span, row) for row in self.database.all(query, [run_id])]
+
+    def save_edges(self, run_id: str, edges: Iterable[Edge]) -> None:
+        """Keep a run's graph, in the place of an earlier one."""
+        listed = [rows.to_row(edge, run=run_id) for edge in edges]
+        with self.database.transaction():
+            self._forget(run_id, ("edges", "graphs"))
+            self.database.insert("edges", listed)
+            self.database.insert("graphs", [{"run": run_id, "edges": len(listed)}])
+
+    def edges(self, run_id: str) -> list[Edge] | None:
+        """The graph of a run; None when it was never computed."""
+        if not self.database.all("SELECT 1 FROM graphs WHERE run = ?", [run_id]):
+            return None
+        query = f"""SELECT {", ".join(rows.columns(Edge))} FROM edges WHERE run = ?
+            ORDER BY target, source, origin, reason"""  # noqa: S608
+        return [rows.from_row(Edge, row) for row in self.database.all(query, [run_id])]
+
+    def save_finding(self, finding: Finding) -> None:
+        """Keep a finding, in the place of an earlier one of the same run, analysis and method."""
+        key = {name: getattr(finding, name) for name in ("run", "analysis", "method")}
+        row = key | {"verdict": finding.verdict, "body": rows.to_json(finding)}
+        with self.database.transaction():
+            self.database.delete("findings", [key])
+            self.database.insert("findings", [row])
+
+    def findings(self, run_id: str) -> list[Finding]:
+        """What was found out about a run."""
+        query = "SELECT body FROM findings WHERE run = ? ORDER BY analysis, method"
+        return [Finding.model_validate_json(body) for (body,) in self.database.all(query, [run_id])]
+
+    def mark(self, run_id: str, outcome: Outcome, expected: str | None = None) -> None:
+        """Set how a run ended, over what its log says; an expected answer given earlier stays unless replaced."""
+        with self.database.transaction():
+            earlier = self.database.all("SELECT expected FROM marks WHERE run = ?", [run_id])
+            self._forget(run_id, ("marks",))
+            kept = earlier[0][0] if earlier and expected is None else expected
+            self.database.insert("marks", [{"run": run_id, "outcome": outcome, "expected": kept and rows.sane(kept)}])
+
+    def remove(self, run_id: str) -> None:
+        """Drop a run and all that hangs on it, and forget its source files, so that loading them brings it back."""
+        traces = (
+            "SELECT trace_id FROM run_traces WHERE run = $run EXCEPT SELECT trace_id FROM run_traces WHERE run <> $run"
+        )
+        files = f"""SELECT digest FROM source_runs WHERE run = $run
+            UNION SELECT digest FROM source_traces WHERE trace_id IN ({traces})"""  # noqa: S608
+        with self.database.transaction():
+            digests = [digest for (digest,) in self.database.all(files, {"run": run_id})]
+            for table in ("sources", "source_traces", "source_runs"):
+                self.database.delete(table, [{"digest": digest} for digest in digests])
+            self.database.all(f"DELETE FROM spans WHERE trace_id IN ({traces})", {"run": run_id})  # noqa: S608
+            self._forget(run_id, ("marks", *OF_RUN))
+            self.database.all("DELETE FROM runs WHERE id = ?", [run_id])
+
+    def _forget(self, run_id: str, tables: Iterable[str]) -> None:
+        for table in tables:
+            self.database.all(f"DELETE FROM {table} WHERE run = ?", [run_id])  # noqa: S608
+
+    def verify(self) -> list[str]:
+        """Every broken promise of this module's invariant, one line each; empty when the database is sound."""
+        return problems(self.database)
+
+    def export_parquet(self, folder: Path) -> list[Path]:
+        """Write every table as FOLDER/TABLE.parquet and return the files."""
+        from tracer.parquet import export
+
+        return export(self.database, folder)
+
+
+def _in(select: str, column: str) -> str:
+    """The query for the rows whose column is in a list that is given as the one parameter."""
+    return f"{select} WHERE {column} IN (SELECT unnest(?::VARCHAR[]))"
+
+
+def _ids(recordings: Sequence[Recording]) -> list[str]:
+    """The runs' ids, each once."""
+    return list(dict.fromkeys(recording.run.id for recording in recordings))
+
+
+def _size(recordings: Sequence[Recording]) -> tuple[int, int]:
+    """Number of different runs, and of their steps."""
+    steps = {recording.run.id: len(recording.steps) for recording in recordings}
+    return len(steps), sum(steps.values())
