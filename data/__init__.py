@@ -1,0 +1,1 @@
+"""What ships with tracer: runs to try it on."""
