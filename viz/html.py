@@ -33,20 +33,28 @@ def html_report(run: Run, steps: Sequence[Step], edges: Sequence[Edge], finding:
     plan = layout(steps, edges, tall, route)
     style = f":root{{--lanes:{plan.width:.0f}px;--short:{plan.short}px}}\n{_template('style.css')}"
     script = _template("app.js")
-    return _environment().from_string(_template("template.html")).render(
-        run=run,
-        finding=finding,
-        first=first,
-        plan=plan,
-        rows=_rows(steps, finding, plan),
-        candidates=[_candidate(candidate, finding) for candidate in finding.candidates],
-        words=wording,
-        origins=wording.origins(edges),
-        steps=steps,
-        data={"steps": _evidence(steps, finding), "edges": _edges(steps, edges), "first": first.step if first else None},
-        style=Markup(style),  # noqa: S704 (our own file and two numbers)
-        script=Markup(script),  # noqa: S704 (our own file)
-        policy=_policy(style, script),
+    return (
+        _environment()
+        .from_string(_template("template.html"))
+        .render(
+            run=run,
+            finding=finding,
+            first=first,
+            plan=plan,
+            rows=_rows(steps, finding, plan),
+            candidates=[_candidate(candidate, finding) for candidate in finding.candidates],
+            words=wording,
+            origins=wording.origins(edges),
+            steps=steps,
+            data={
+                "steps": _evidence(steps, finding),
+                "edges": _edges(steps, edges),
+                "first": first.step if first else None,
+            },
+            style=Markup(style),  # noqa: S704 (our own file and two numbers)
+            script=Markup(script),  # noqa: S704 (our own file)
+            policy=_policy(style, script),
+        )
     )
 
 
@@ -60,7 +68,9 @@ def write_html(path: Path, run: Run, steps: Sequence[Step], edges: Sequence[Edge
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise TracerError(f"cannot write {path} ({error.strerror}): name a file in a folder you may write to") from error
+        raise TracerError(
+            f"cannot write {path} ({error.strerror}): name a file in a folder you may write to"
+        ) from error
     return path
 
 
@@ -153,7 +163,9 @@ def _evidence(steps: Sequence[Step], finding: Finding) -> list[dict[str, Any]]:
 
 def _facts(step: Step) -> list[str]:
     """What else the log says of a step, in the order in which one wants to know it."""
-    tokens = [f"{count:,} tokens {way}" for count, way in ((step.input_tokens, "in"), (step.output_tokens, "out")) if count]
+    tokens = [
+        f"{count:,} tokens {way}" for count, way in ((step.input_tokens, "in"), (step.output_tokens, "out")) if count
+    ]
     time = step.started.isoformat(sep=" ", timespec="seconds") if step.started else step.raw_time
     place = step.pointer and " ".join(
         str(part) for part in (step.pointer.file, step.pointer.member, step.pointer.line, step.pointer.path) if part

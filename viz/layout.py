@@ -7,7 +7,7 @@ pixels. Steps that matter get tall rows, the others recede into short ones.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from tracer.records import Edge, Step
@@ -18,6 +18,7 @@ MAX_CURVES: Final = 1_500
 """Curves beyond this number, weakest first, are left to the evidence lists: the eye sees a grey block by then."""
 _LANES_WIDTH: Final = 190.0
 _WIDEST, _NARROWEST = 44.0, 18.0
+_LONG = 480.0
 _TALL, _SHORT, _SHORTEST = 54, 30, 24
 
 
@@ -48,6 +49,9 @@ class Curve(NamedTuple):
     origin: str
     d: str
     """SVG path data."""
+    main: bool
+    """Drawn always: the strongest of its origin into its target, unless it is long. The others show when one of
+    their ends is chosen."""
 
 
 class Layout(NamedTuple):
@@ -80,10 +84,11 @@ def layout(steps: Sequence[Step], edges: Sequence[Edge], tall: Collection[int], 
         top += height
     place = {row.step: row for row in rows}
     drawable = [edge for edge in edges if edge.source in place and edge.target in place and edge.source != edge.target]
-    strongest = sorted(drawable, key=lambda edge: -edge.weight)[:MAX_CURVES]
-    curves = tuple(_curve(place[edge.source], place[edge.target], edge.origin, spacing) for edge in strongest)
+    curves = tuple(_curves(drawable, place, spacing))
     known = [step for step in route if step in place]
-    hops = tuple(_curve(place[a], place[b], "route", spacing) for a, b in zip(known, known[1:], strict=False))
+    hops = tuple(
+        Curve(a, b, "route", _bow(place[a], place[b], spacing), True) for a, b in zip(known, known[1:], strict=False)
+    )
     lanes = tuple(Lane(agent, lane[agent], others if agent == agents[-1] else 0) for agent in agents)
     return Layout(lanes, tuple(rows), curves, hops, len(drawable) - len(curves), spacing * len(agents), top, short)
 
@@ -99,13 +104,22 @@ def _agents(steps: Sequence[Step], tall: Collection[int]) -> tuple[list[str], in
     return order, len(said) - MAX_LANES + 1
 
 
-def _curve(source: Row, target: Row, origin: str, spacing: float) -> Curve:
+def _curves(edges: Sequence[Edge], place: dict[int, Row], spacing: float) -> Iterator[Curve]:
+    """The strongest edges. Long ones are never main: in a long run they pile up into a wall that says nothing."""
+    seen: set[tuple[int, str]] = set()
+    for edge in sorted(edges, key=lambda edge: (-edge.weight, edge.target - edge.source))[:MAX_CURVES]:
+        source, target = place[edge.source], place[edge.target]
+        main = (edge.target, edge.origin) not in seen and abs(target.y - source.y) <= _LONG
+        yield Curve(edge.source, edge.target, edge.origin, _bow(source, target, spacing), main)
+        seen.add((edge.target, edge.origin))
+
+
+def _bow(source: Row, target: Row, spacing: float) -> str:
     """Leave and arrive vertically between lanes; within one lane, bulge to the right so as not to cover its steps."""
     drop = target.y - source.y
-    bend = drop / 2 if abs(drop) < 120 else 60.0 if drop > 0 else -60.0
-    bulge = min(spacing * 0.45, 5 + abs(drop) / 10) if source.x == target.x else 0.0
-    d = (
+    bend = max(-60.0, min(60.0, drop / 2))
+    bulge = 0.9 * spacing * abs(drop) / (abs(drop) + 300) if source.x == target.x else 0.0
+    return (
         f"M{source.x:.1f} {source.y:.1f}C{source.x + bulge:.1f} {source.y + bend:.1f} "
         f"{target.x + bulge:.1f} {target.y - bend:.1f} {target.x:.1f} {target.y:.1f}"
     )
-    return Curve(source.step, target.step, origin, d)

@@ -123,7 +123,7 @@
 
   function light(index) {
     document.querySelectorAll(".on, .lit").forEach((node) => node.classList.remove("on", "lit"));
-    document.querySelectorAll(`a[href="#step=${index}"]`).forEach((node) => node.closest(".path") || node.classList.add("on"));
+    document.querySelectorAll(`a[href="#step=${index}"]`).forEach((node) => node.closest(".hops") || node.classList.add("on"));
     document.querySelector(`.dot[data-step="${index}"]`)?.classList.add("on");
     document.querySelectorAll(`.edge[data-source="${index}"], .edge[data-target="${index}"]`).forEach((node) => node.classList.add("lit"));
   }
