@@ -56,6 +56,7 @@ ITEM_CALLS = {
     "image_generation_call": "image_generation",
 }
 """Responses items that call a tool; the name where the item itself names none."""
+ITEM_ARGUMENTS = ("arguments", "input", "action", "code", "queries")
 ITEM_RESULTS = frozenset(
     {
         "function_call_output",
@@ -158,9 +159,8 @@ def _block(block: Any, into: _Content) -> None:
     if kind in THOUGHT_BLOCKS:
         into.fragments.extend(reasoning.from_item(block, THOUGHT_BLOCKS[kind]))
     elif kind in CALL_BLOCKS:
-        into.calls.append(
-            Call(str(block.get("name") or "tool"), arguments_text(block.get("input")), _text_or_none(block.get("id")))
-        )
+        name = str(block.get("name") or "tool")
+        into.calls.append(Call(name, arguments_text(block.get("input")), _text_or_none(block.get("id"))))
     elif kind.endswith("tool_result"):
         into.results.append(_result(block.get("content"), block, block.get("tool_use_id")))
     elif kind in PLACEHOLDERS:
@@ -234,9 +234,7 @@ def _responses(message: Mapping[str, Any]) -> list[Result]:
 def _call_item(item: Mapping[str, Any], kind: str, pointer: Pointer | None) -> Message:
     """A Responses item that calls a tool. Hosted tools answer in the same item, or not at all."""
     name = str(item.get("name") or ITEM_CALLS[kind] or kind)
-    arguments = next(
-        (item[key] for key in ("arguments", "input", "action", "code", "queries") if item.get(key) is not None), None
-    )
+    arguments = next((item[key] for key in ITEM_ARGUMENTS if item.get(key) is not None), None)
     call_id = _text_or_none(item.get("call_id") or item.get("id"))
     results: tuple[Result, ...] = ()
     if kind == "mcp_call" and (item.get("output") is not None or item.get("error")):
@@ -271,14 +269,11 @@ def decode(value: Any, levels: int = 2) -> Any:
 def decode_blocks(value: Any) -> Any:
     """Content blocks that an exporter turned into a string. An answer that merely is JSON stays a text."""
     decoded = decode(value) if isinstance(value, str) and value.lstrip().startswith(("[", '"[')) else value
+    blocks = decoded if isinstance(decoded, list) else []
     known = TEXT_BLOCKS | THOUGHT_BLOCKS.keys() | CALL_BLOCKS | PLACEHOLDERS.keys() | {"tool_result"}
-    if (
-        isinstance(decoded, list)
-        and decoded
-        and all(isinstance(b, Mapping) and b.get("type") in known for b in decoded)
-    ):
-        return decoded
-    return value
+    return (
+        blocks if blocks and all(isinstance(each, Mapping) and each.get("type") in known for each in blocks) else value
+    )
 
 
 def json_text(value: Any) -> str:
@@ -295,9 +290,12 @@ def merge_reasoning(messages: Sequence[Message]) -> list[Message]:
     merged: list[Message] = []
     for message in messages:
         before = merged[-1] if merged else None
-        if before is not None and _only_thinks(before) and message.reasoning_state == "absent" and _speaks(message):
-            thought = {key: getattr(before, key) for key in ("reasoning", "reasoning_state", "reasoning_origin")}
-            merged[-1] = message._replace(**thought)
+        if before is None or not _only_thinks(before) or message.role != "assistant":
+            merged.append(message)
+        elif _only_thinks(message):
+            merged[-1] = before._replace(**_joined(before, message))
+        elif message.reasoning_state == "absent":
+            merged[-1] = message._replace(**_joined(before, message))
         else:
             merged.append(message)
     return merged
@@ -307,5 +305,11 @@ def _only_thinks(message: Message) -> bool:
     return message.reasoning_origin == "reasoning item" and not (message.text or message.calls or message.results)
 
 
-def _speaks(message: Message) -> bool:
-    return message.role == "assistant"
+def _joined(first: Message, second: Message) -> dict[str, Any]:
+    texts = [each.reasoning for each in (first, second) if each.reasoning]
+    state = "present" if texts else first.reasoning_state
+    return {
+        "reasoning": "\n\n".join(texts) or None,
+        "reasoning_state": state,
+        "reasoning_origin": first.reasoning_origin,
+    }

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from tracer.collectors import chat, magentic, otel_python, otlp, provider, tau_bench, whowhen
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
-from tracer.errors import UnknownFormatError
+from tracer.errors import BadInputError, UnknownFormatError
 
-COLLECTORS: tuple[Collector, ...] = ()
+COLLECTORS: tuple[Collector, ...] = (
+    otlp.COLLECTOR,
+    otel_python.COLLECTOR,
+    tau_bench.COLLECTOR,
+    whowhen.COLLECTOR,
+    magentic.COLLECTOR,
+    provider.COLLECTOR,
+    chat.COLLECTOR,
+)
 """In the order of the cascade: formats with telling keys first, the forms that much else contains last."""
 
 __all__ = ["COLLECTORS", "Batch", "Collector", "recognise"]
 
 
 def recognise(container: Container) -> Collector:
-    """The first collector that calls the container its own; else one line that says why each did not."""
+    """The first collector that calls the container its own; else one line that says why each did not.
+
+    A member of an archive that could not be opened raises BadInputError here, so that the others still load.
+    """
+    if container.defect:
+        raise BadInputError(container.defect)
     refusals = []
     for collector in COLLECTORS:
         refusal = collector.detect(container)

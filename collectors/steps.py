@@ -17,6 +17,8 @@ from tracer.records import Step, StepKind
 PLAIN_ROLES = frozenset(
     {"user", "assistant", "system", "developer", "tool", "function", "human", "ai", "model", "unknown"}
 )
+SILENT_TOOLS = frozenset({"think"})
+"""Scratch pads: their empty answer brought nothing because nothing was asked."""
 _ROLE = re.compile(r"(?P<agent>[^()]+?)\s*\((?:->\s*(?P<recipient>[^()]+)|(?P<note>[^()]*))\)\s*\Z")
 _HANDOFF = re.compile(
     r"(?:transfer(?:red)?(?:_back)?_to|hand_?off(?:_to)?|delegate(?:_to)?)(?:_+(?P<target>.+))?\Z", re.IGNORECASE
@@ -47,23 +49,19 @@ def steps_from_messages(messages: Sequence[Message]) -> tuple[Step, ...]:
     by_id: dict[str, _Open] = {}
     unanswered: list[_Open] = []
     for message in messages:
-        first = len(steps)
-        speaker = _speaker(message)
-        if message.calls:
-            for position, call in enumerate(message.calls):
-                steps.append(_call_step(message, speaker, call, len(steps), first=position == 0))
-                opened = _Open(steps[-1].index, call.name, speaker.agent)
-                unanswered.append(opened)
-                if call.id:
-                    by_id[call.id] = opened
-        elif message.text or not message.results:
-            steps.append(_speech_step(message, speaker, len(steps)))
+        first, speaker = len(steps), _speaker(message)
+        for position, call in enumerate(message.calls):
+            steps.append(_call_step(message, speaker, call, len(steps), first=position == 0))
+            unanswered.append(_Open(steps[-1].index, call.name, speaker.agent))
+            if call.id:
+                by_id[call.id] = unanswered[-1]
         for result in message.results:
             answered = _answered(result, by_id, unanswered)
             steps.append(_result_step(message, result, answered, len(steps)))
-        if first < len(steps):
-            tokens = {"input_tokens": message.input_tokens, "output_tokens": message.output_tokens}
-            steps[first] = steps[first].model_copy(update=tokens)
+        if not message.calls and (message.text or not message.results):
+            steps.append(_speech_step(message, speaker, len(steps)))
+        tokens = {"input_tokens": message.input_tokens, "output_tokens": message.output_tokens}
+        steps[first] = steps[first].model_copy(update=tokens)
     return tuple(steps)
 
 
@@ -128,6 +126,9 @@ def _call_step(message: Message, speaker: _Speaker, call: Call, index: int, *, f
 def _result_step(message: Message, result: Result, call: _Open | None, index: int) -> Step:
     tool = result.name or (call.tool if call else None)
     executor = None if message.calls else message.agent
+    status, rule = result.status, result.rule
+    if status == "empty" and tool in SILENT_TOOLS:
+        status, rule = "ok", "a tool that never answers"
     return Step(
         index=index,
         agent=executor or tool or "tool",
@@ -136,8 +137,8 @@ def _result_step(message: Message, result: Result, call: _Open | None, index: in
         recipient=call.agent if call else None,
         tool=tool,
         call_id=result.id,
-        tool_status=result.status,
-        tool_rule=result.rule,
+        tool_status=status,
+        tool_rule=rule,
         parents=(call.index,) if call else (),
         **_shared(message),
     )
