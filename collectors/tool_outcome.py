@@ -20,17 +20,19 @@ class ToolOutcome(NamedTuple):
 
 
 _EXIT_CODE = re.compile(
-    r"\A\s*(?:<returncode>\s*|(?:exit[ _]?code|returncode|exit status)\s*[:=]?\s*|process exited with (?:code )?)(-?\d{1,4})\b",
+    r"\A\s*(?:<returncode>\s*|(?:[^\n]{0,40}\bexited with (?:unix )?)?(?:exit[ _]?code|returncode|exit status)\s*[:=]?\s*|"
+    r"process exited with (?:code )?)(-?\d{1,4})\b",
     re.IGNORECASE,
 )
 _ERROR_HEAD = re.compile(
-    r"\A\W{0,4}(?:error\b|exception\b|traceback \(most recent call last\)|fatal\b|failed\b|failure\b|"
+    r"\A\W{0,4}(?:error\b|exception\b|unknown language\b|traceback \(most recent call last\)|fatal\b|failed\b|failure\b|"
     r"[A-Z]\w{2,40}(?:Error|Exception)\b\s*[:(]|unable to\b|could not\b|cannot\b|permission denied|"
     r"(?:http )?(?:status )?[45]\d\d\b\s*(?:error|not found|forbidden|unauthori[sz]ed|bad request|internal server|too many)|"
     r"[^\n]{0,60}: (?:command not found|no such file or directory)|(?:tool|command|request) (?:failed|not found|timed out))",
     re.IGNORECASE,
 )
 _TRACEBACK = re.compile(r"^Traceback \(most recent call last\):", re.MULTILINE)
+_CRASH = re.compile(r"^(?:error|exception|unhandled)\b[^\n]{0,120}\nTraceback \(most recent call last\):", re.IGNORECASE | re.MULTILINE)
 _NAMED_ERROR = re.compile(r"^(?:[\w.]+\.)?[A-Z]\w{1,40}(?:Error|Exception)(?::|$)", re.MULTILINE)
 _NOT_FOUND_PAGE = re.compile(
     r"\b(?:error 40[0-9]|error 50[0-9]|http 40[0-9]|http 50[0-9]|40[34] (?:client error|not found|forbidden)|50[0-9] server error|"
@@ -50,9 +52,11 @@ _NO_RESULTS = re.compile(
     r"did not (?:return|find|match) any|returned no (?:results?|data)|couldn't find any)\b",
     re.IGNORECASE,
 )
+_NO_VALUE = re.compile(r"\A[^\n]{0,160}(?:\bnot found\b[^\n]{0,40}|:\s*(?:none|null|nan|n/a)?)\s*\Z", re.IGNORECASE)
 _HEAD = 4_000
-"""Only this much of a result's head (and tail) is searched: an error notice stands at an end, and a page that merely
-talks about errors should not count as one."""
+"""An error notice stands at an end of the text: only this much of the head and of the tail is searched."""
+_SHORT = 2_000
+"""A longer text is a page or a file; that it *talks* about errors does not make it one."""
 
 
 def tool_outcome(
@@ -97,27 +101,34 @@ def _stated(
 
 def from_text(content: str) -> ToolOutcome:
     """The text heuristics alone; "ok" with rule "text" means only that nothing spoke against it."""
-    head, tail = content[:_HEAD], content[-_HEAD:]
+    head = content[:_HEAD]
     if not content.strip():
         return ToolOutcome("empty", "text: blank")
     if found := _EXIT_CODE.search(head):
         return _after_exit_code(int(found[1]), content[found.end() :])
-    if _TRACEBACK.search(head) or _TRACEBACK.search(tail):
+    if _reports_traceback(content):
         return ToolOutcome("error", "text: traceback")
     if _ERROR_HEAD.search(head):
         return ToolOutcome("error", "text: starts as an error")
-    if _NAMED_ERROR.search(head) or _NAMED_ERROR.search(tail):
+    if len(content) <= _SHORT and _NAMED_ERROR.search(content):
         return ToolOutcome("error", "text: names an exception")
     if len(content) <= 600 and _NOT_FOUND_PAGE.search(content):
         return ToolOutcome("error", "text: short and names a failure")
     if _EMPTY_VALUE.search(content):
         return ToolOutcome("empty", "text: an empty value")
-    if len(content) <= 600 and _NO_RESULTS.search(content):
+    if len(content) <= 600 and (_NO_RESULTS.search(content) or _NO_VALUE.search(content)):
         return ToolOutcome("empty", "text: nothing found")
     return ToolOutcome("ok", "text")
 
 
-_OUTPUT_LABEL = re.compile(r"\A[^\n]{0,40}\n?\s*(?:code output|output|stdout)\s*:", re.IGNORECASE)
+def _reports_traceback(content: str) -> bool:
+    """A traceback that is the result, or that a runtime appended to it; not one quoted on a long page."""
+    if len(content) <= _SHORT or content.lstrip().startswith("Traceback"):
+        return bool(_TRACEBACK.search(content))
+    return bool(_CRASH.search(content))
+
+
+_OUTPUT_LABEL = re.compile(r"\A[^\n]{0,40}\n?\s*(?:code output|(?:its )?output(?: was)?|stdout)\s*:", re.IGNORECASE)
 
 
 def _after_exit_code(code: int, rest: str) -> ToolOutcome:
@@ -131,6 +142,6 @@ def _after_exit_code(code: int, rest: str) -> ToolOutcome:
         return ToolOutcome("empty", "text: exit code 0 without output")
     if len(output) <= 2_000 and (_ERROR_HEAD.search(output) or _NOT_FOUND_PAGE.search(output)):
         return ToolOutcome("error", "text: exit code 0, but the output reports an error")
-    if len(output) <= 2_000 and _NO_RESULTS.search(output):
+    if len(output) <= 2_000 and (_NO_RESULTS.search(output) or _NO_VALUE.search(output)):
         return ToolOutcome("empty", "text: exit code 0, nothing found")
     return ToolOutcome("ok", "text: exit code 0")

@@ -1,0 +1,212 @@
+"""What betrays a decisive step, measured for each candidate of a run. No agent names, no ground truth.
+
+Each feature is one function of (features of the run, step index) to a number, and stands in FEATURES with the sign that
+its weight may have: +1 makes a step more suspect, -1 less, 0 either. The words are what a person reads when it fires.
+Which were tried and dropped, and why, is in docs/lab-notes.md.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tracer.analyses.view import View
+from tracer.graph import pagerank_back
+from tracer.values import values
+
+_ASSUMES = re.compile(
+    r"\b(?:assum(?:e|ed|es|ing|ption|ptions)|placeholder|hypothetical(?:ly)?|mock(?:ed|-up)?|simulat(?:e|ed|ing|ion)|dummy|"
+    r"fictional|for the sake of|for demonstration|sample data|example data|let'?s say|suppose|made[- ]up)\b",
+    re.IGNORECASE,
+)
+_FROM_MEMORY = re.compile(
+    r"\b(?:manual(?:ly)?|from memory|my knowledge|general knowledge|well[- ]known|commonly known|is known (?:to|for|that)|"
+    r"based on (?:the )?(?:known|available|previous|historical|provided|given) (?:data|information|knowledge|records)|"
+    r"as of my|i recall)\b",
+    re.IGNORECASE,
+)
+_TROUBLE = frozenset({"no_progress", "loop", "stall"})
+_CLAIMS = frozenset({"number", "name", "url"})
+_SCANNED = 20_000
+"""Characters of a step that the word cues look at: enough for any message, and a bound for pages and files."""
+
+
+class Features:
+    """Facts about one run that several features share, each computed once."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+
+    @cached_property
+    def turn(self) -> dict[int, int]:
+        """Each candidate's position among its own agent's candidates, from 0."""
+        seen: dict[str, int] = {}
+        turns: dict[int, int] = {}
+        for index in self.view.candidates:
+            agent = self.view.steps[index].agent
+            turns[index] = seen.get(agent, 0)
+            seen[agent] = turns[index] + 1
+        return turns
+
+    @cached_property
+    def agents(self) -> int:
+        """How many agents have candidates."""
+        return len({self.view.steps[index].agent for index in self.view.candidates})
+
+    @cached_property
+    def first_code(self) -> int | None:
+        """The first candidate that holds code."""
+        return next((i for i in self.view.candidates if self.view.has_code(i)), None)
+
+    @cached_property
+    def first_failing(self) -> int | None:
+        """The first candidate whose action failed or brought nothing."""
+        return next((i for i in self.view.candidates if self.view.result_status(i) in {"error", "empty"}), None)
+
+    @cached_property
+    def pagerank(self) -> list[float]:
+        """Personalised PageRank backwards from the symptom."""
+        return pagerank_back(self.view.steps, self.view.edges, {self.view.symptom: 1.0})
+
+    @cached_property
+    def task_keys(self) -> set[str]:
+        """Values that stand in the task."""
+        return {value.key for value in values(self.view.task)}
+
+    @cached_property
+    def keys(self) -> dict[int, set[str]]:
+        """The values of each step, plain words left out."""
+        return {step.index: _keys(step.content) for step in self.view.steps}
+
+    @cached_property
+    def unsupported(self) -> dict[int, float]:
+        """ln(1 + count) of the numbers, names and links of a step that neither the task nor any step before it holds.
+
+        Code is left out, for what a program names is no claim; a tool's result brings new values by right and counts 0.
+        """
+        seen, found = set(self.task_keys), dict[int, float]()
+        for step in self.view.steps:
+            claimed = {key for key in _keys(_prose(step.content)) if key.partition(" ")[0] in _CLAIMS}
+            found[step.index] = math.log1p(len(claimed - seen)) if step.kind != "tool_result" else 0.0
+            seen |= self.keys[step.index]
+        return found
+
+    @cached_property
+    def introduced_answer(self) -> dict[int, float]:
+        """The share of the symptom's own values (those the task does not hold) that each step was the first to write."""
+        answer = self.keys[self.view.symptom] - self.task_keys
+        seen, share = set[str](), dict[int, float]()
+        for step in self.view.steps:
+            new = (self.keys[step.index] & answer) - seen
+            share[step.index] = len(new) / len(answer) if answer else 0.0
+            seen |= new
+        return share
+
+    @cached_property
+    def first_trouble(self) -> int | None:
+        """The first ledger or notice that says: no progress, a loop, or stalled."""
+        return next((step.index for step in self.view.steps if _TROUBLE & set(step.marks)), None)
+
+    @cached_property
+    def before_trouble(self) -> int | None:
+        """The last acting step before the first trouble."""
+        if self.first_trouble is None:
+            return None
+        return max((i for i in self.view.actors if i < self.first_trouble), default=None)
+
+    def plan_strays(self, index: int) -> float:
+        """Share of the task's words (5 letters or more) that a plan does not repeat; 0 for a step that is no plan."""
+        step = self.view.steps[index]
+        words = _words(self.view.task)
+        if step.kind != "plan" or not words:
+            return 0.0
+        return len(words - _words(_plan_part(step.content))) / len(words)
+
+    def claims(self, index: int) -> float:
+        """Unsupported values of a plain message, without code or tool behind them."""
+        plain = self.view.steps[index].kind in {"message", "tool_call"} and index not in self.view.results
+        return self.unsupported[index] if plain and not self.view.has_code(index) else 0.0
+
+    def cue(self, pattern: re.Pattern[str], index: int) -> float:
+        """How often a word cue stands in the prose of a step, 3 at most."""
+        return min(3.0, float(len(pattern.findall(_prose(self.view.steps[index].content)[:_SCANNED]))))
+
+
+def _keys(text: str) -> set[str]:
+    return {value.key for value in values(text, words=False)}
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[^\W\d_]{5,}", text.casefold()))
+
+
+def _prose(text: str) -> str:
+    return re.sub(r"```.*?(?:```|\Z)", " ", text, flags=re.DOTALL)
+
+
+def _plan_part(text: str) -> str:
+    """What the planner wrote, without the task that it quotes before it."""
+    found = re.search(r"^#+ *(?:task description|task and suggestions|plan)", text, re.IGNORECASE | re.MULTILINE)
+    return text[found.start() :] if found else text
+
+
+class Feature(NamedTuple):
+    """One column of the matrix."""
+
+    sign: int
+    words: str
+    value: Callable[[Features, int], float]
+
+
+FEATURES: dict[str, Feature] = {
+    # what the step is
+    "plan": Feature(0, "is a plan", lambda f, i: float(f.view.steps[i].kind == "plan")),
+    "plan_strays": Feature(1, "the plan leaves out much of the task", Features.plan_strays),
+    "ledger": Feature(-1, "is an orchestrator's ledger", lambda f, i: float("ledger" in f.view.steps[i].marks)),
+    "instruction": Feature(-1, "is an instruction", lambda f, i: float("instruction" in f.view.steps[i].marks)),
+    "first_turn": Feature(1, "the agent's first turn", lambda f, i: float(f.agents > 1 and f.turn[i] == 0)),
+    # code and results
+    "first_code": Feature(1, "the first code of the run", lambda f, i: float(i == f.first_code)),
+    "error": Feature(1, "its action ended in an error", lambda f, i: float(f.view.result_status(i) == "error")),
+    "first_failing": Feature(1, "the first action that failed or brought nothing", lambda f, i: float(i == f.first_failing)),
+    # what it claims
+    "unsupported": Feature(1, "brings values that stand nowhere before", lambda f, i: f.unsupported[i]),
+    "claims": Feature(1, "states values with no tool behind them", Features.claims),
+    "assumes": Feature(1, "assumes something or uses made-up data", lambda f, i: f.cue(_ASSUMES, i)),
+    "from_memory": Feature(1, "answers from memory or by hand", lambda f, i: f.cue(_FROM_MEMORY, i)),
+    # information
+    "pagerank": Feature(1, "much of what reached the symptom came through it", lambda f, i: f.pagerank[i]),
+    # an orchestrator's trouble
+    "before_trouble": Feature(1, "the last action before the run stalled", lambda f, i: float(i == f.before_trouble)),
+    "after_trouble": Feature(
+        -1, "comes after the run had stalled", lambda f, i: float(f.first_trouble is not None and i > f.first_trouble)
+    ),
+}
+"""The ranker's features."""
+
+
+def _order(features: Features, index: int) -> int:
+    return features.view.candidates.index(index)
+
+
+POSITION: dict[str, Feature] = {
+    "first": Feature(0, "first step", lambda f, i: float(_order(f, i) == 0)),
+    "second": Feature(0, "second step", lambda f, i: float(_order(f, i) == 1)),
+    "third": Feature(0, "third step", lambda f, i: float(_order(f, i) == 2)),
+    "late": Feature(0, "late in the run", lambda f, i: math.log1p(_order(f, i))),
+    "relative": Feature(0, "near the end", lambda f, i: _order(f, i) / max(1, len(f.view.candidates) - 1)),
+    "last": Feature(0, "last step", lambda f, i: float(_order(f, i) == len(f.view.candidates) - 1)),
+}
+"""Where a step stands and nothing else: the baseline that a ranker must beat to have learned anything about runs."""
+
+
+def matrix(features: Features, columns: Mapping[str, Feature] = FEATURES) -> npt.NDArray[np.float64]:
+    """The candidates' features, shape (candidates, columns)."""
+    rows = [[column.value(features, index) for column in columns.values()] for index in features.view.candidates]
+    return np.asarray(rows, dtype=np.float64).reshape(len(rows), len(columns))
