@@ -1,0 +1,209 @@
+"""OpenInference: span kinds, and lists of messages flattened into one attribute per leaf.
+
+`llm.input_messages.0.message.content` and its like are un-flattened first. LangChain's instrumentor names no agent:
+there the graph's node is the agent, found in the checkpoint namespace that it keeps in `metadata`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from tracer.collectors.activity import Activity, Verdict, as_text, first, text_of, tool_result, verdict, whole
+from tracer.collectors.message import Call, Message
+from tracer.collectors.messages import decode, normalise
+from tracer.records import Span
+
+KINDS: dict[str, Literal["llm", "tool", "agent", "evaluator"]] = {
+    "LLM": "llm",
+    "TOOL": "tool",
+    "RETRIEVER": "tool",
+    "RERANKER": "tool",
+    "GUARDRAIL": "tool",
+    "AGENT": "agent",
+    "EVALUATOR": "evaluator",
+}
+"""`openinference.span.kind` -> what the span did. CHAIN, EMBEDDING and PROMPT are bookkeeping and make no step."""
+
+_ROLES = {"human": "user", "ai": "assistant", "model": "assistant", "function": "tool", "developer": "system"}
+_BOOKKEEPING = frozenset(
+    {"agent", "model", "tools", "tool", "call_model", "call_tools", "__start__", "__end__", "model_request"}
+)
+"""Node names that say what a node does in an agent's own loop, not who the agent is."""
+_METHOD = re.compile(
+    r"[._](?:run|arun|invoke|ainvoke|execute|_?execute_(?:core|task)|kickoff|step|on_messages(?:_stream)?)\Z"
+)
+_INDEXED = re.compile(r"\A(\d{1,9})\.(.+)\Z", re.DOTALL)
+
+
+def activity(span: Span) -> Activity | None:
+    """What this span did, or None where it carries no OpenInference kind that makes a step."""
+    found = span.attributes
+    kind = KINDS.get(str(found.get("openinference.span.kind", "")).upper())
+    if kind is None:
+        return None
+    agent = _agent(span, kind)
+    if kind == "tool":
+        return _tool(span, agent)
+    inputs, outputs = _both(found) if kind != "evaluator" else ((), ())
+    return Activity(
+        kind=kind,
+        agent=agent,
+        inputs=inputs,
+        outputs=outputs,
+        model=text_of(first(found, "llm.model_name", "embedding.model_name")),
+        input_tokens=whole(found.get("llm.token_count.prompt")),
+        output_tokens=whole(found.get("llm.token_count.completion")),
+    )
+
+
+def conversation(span: Span) -> str | None:
+    """What ties several traces to one run."""
+    return text_of(span.attributes.get("session.id"))
+
+
+def verdicts(span: Span) -> Iterator[Verdict]:
+    """Evaluations on this span: annotation attributes, or the output of an EVALUATOR span."""
+    found = span.attributes
+    names = {m[1] for key in found if (m := re.match(r"(?:eval|annotation)s?\.(.+)\.(?:label|score)\Z", key))}
+    for name in sorted(names):
+        values = [
+            first(found, *(f"{head}.{name}.{field}" for head in ("eval", "evals", "annotation", "annotations")))
+            for field in ("label", "score")
+        ]
+        yield verdict(name, *values)
+    if str(found.get("openinference.span.kind", "")).upper() == "EVALUATOR":
+        output = decode(found.get("output.value"))
+        if isinstance(output, dict) and {"label", "score"} & output.keys():
+            yield verdict(span.name, output.get("label"), output.get("score"))
+
+
+def unflatten(attributes: dict[str, Any], prefix: str) -> list[dict[str, Any]]:
+    """The list under a prefix, in the order of its indices; each item keeps its remaining keys flat.
+
+    Missing indices leave no gap, so a hostile index of a billion costs nothing.
+    """
+    items: dict[int, dict[str, Any]] = {}
+    start = prefix + "."
+    for key, value in attributes.items():
+        if key.startswith(start) and (found := _INDEXED.match(key[len(start) :])):
+            items.setdefault(int(found[1]), {})[found[2]] = value
+    return [items[index] for index in sorted(items)]
+
+
+def _agent(span: Span, kind: str) -> str | None:
+    """The agent that the span names: its attribute, the graph's node, LangGraph's namespace, or an agent span's name."""
+    found = span.attributes
+    if named := text_of(first(found, "agent.name", "gen_ai.agent.name")):
+        return named
+    metadata = decode(found.get("metadata"))
+    if isinstance(metadata, dict) and (node := _langgraph_agent(metadata)):
+        return node
+    if kind != "agent":
+        return None
+    return text_of(first(found, "graph.node.name", "graph.node.id")) or _METHOD.sub("", span.name) or None
+
+
+def _langgraph_agent(metadata: dict[str, Any]) -> str | None:
+    """The innermost node of `researcher:uuid|agent:uuid` that names an agent rather than a part of its loop."""
+    if named := text_of(metadata.get("lc_agent_name")):
+        return named
+    path = [part.partition(":")[0] for part in str(metadata.get("langgraph_checkpoint_ns") or "").split("|")]
+    telling = [node for node in path if node and node not in _BOOKKEEPING]
+    return telling[-1] if telling else text_of(path[-1]) if path[0] == "agent" else None
+
+
+def _both(found: dict[str, Any]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
+    """Inputs and outputs: the flattened messages, else the span's plain input and output."""
+    inputs = [_message(item, "user") for item in unflatten(found, "llm.input_messages")]
+    outputs = [_message(item, "assistant") for item in unflatten(found, "llm.output_messages")]
+    inputs = inputs or [Message("user", text) for text in _completions(found, "llm.prompts", "prompt.text")]
+    outputs = outputs or [Message("assistant", text) for text in _completions(found, "llm.choices", "completion.text")]
+    return (
+        tuple(inputs or _plain(found.get("input.value"), "user")),
+        tuple(outputs or _plain(found.get("output.value"), "assistant")),
+    )
+
+
+def _completions(found: dict[str, Any], prefix: str, leaf: str) -> list[str]:
+    return [as_text(item[leaf]) for item in unflatten(found, prefix) if leaf in item]
+
+
+def _plain(value: Any, role: str) -> list[Message]:
+    """A span's `input.value` or `output.value`: chat messages where it holds some, else the text as it is."""
+    raw = decode(value)
+    if isinstance(raw, dict) and isinstance(raw.get("messages"), list):
+        raw = raw["messages"]
+        raw = raw[0] if raw and isinstance(raw[0], list) else raw
+    if isinstance(raw, list) and raw and all(isinstance(item, dict) for item in raw):
+        found = [message for item in raw if (message := _langchain_message(item)) is not None]
+        if len(found) == len(raw):
+            return found
+    text = as_text(value)
+    return [Message(role, text)] if text.strip() else []
+
+
+def _langchain_message(raw: dict[str, Any]) -> Message | None:
+    """{"type": "human", "data": {...}}, a dumped constructor, or {"role", "content"}; None for anything else."""
+    inner = raw.get("data") or raw.get("kwargs") or raw
+    kind = raw.get("role") or inner.get("type") or raw.get("type") if isinstance(inner, dict) else None
+    role = _ROLES.get(str(kind), kind)
+    if role not in {"system", "user", "assistant", "tool"} or "content" not in inner:
+        return None
+    return normalise({**inner, "role": role})
+
+
+def _message(flat: dict[str, Any], role: str) -> Message:
+    """One un-flattened `message.*`, put together again as the chat message that it was."""
+    role = str(flat.get("message.role") or role).lower()
+    fields = {key.removeprefix("message."): value for key, value in flat.items() if key.count(".") == 1}
+    blocks = [_block(part) for part in unflatten(flat, "message.contents")]
+    content = fields.get("content")
+    spoken = [{"type": "text", "text": as_text(content)}] if content and not blocks else []
+    calls = [_call(item) for item in unflatten(flat, "message.tool_calls")]
+    if name := text_of(fields.get("function_call_name")):
+        calls.append({"function": {"name": name, "arguments": fields.get("function_call_arguments_json")}})
+    return normalise({**fields, "role": _ROLES.get(role, role), "content": spoken + blocks, "tool_calls": calls})
+
+
+def _block(part: dict[str, Any]) -> dict[str, Any]:
+    """One typed part of a message's content."""
+    kind = part.get("message_content.type", "text")
+    text = first(part, "message_content.text", "message_content.reasoning", "message_content.thinking")
+    return {"type": kind, "text": as_text(text)}
+
+
+def _call(flat: dict[str, Any]) -> dict[str, Any]:
+    function = {field: flat.get(f"tool_call.function.{field}") for field in ("name", "arguments")}
+    return {"id": flat.get("tool_call.id"), "function": function}
+
+
+def _tool(span: Span, agent: str | None) -> Activity:
+    """A tool, a retriever or a guardrail: each is asked something and answers."""
+    found = span.attributes
+    name = text_of(first(found, "tool.name", "tool_call.function.name")) or span.name or "tool"
+    arguments = as_text(first(found, "tool_call.function.arguments", "tool.parameters.values", "input.value"))
+    content, call_id, status = _tool_output(found)
+    call_id = text_of(first(found, "tool_call.id", "tool.id", "gen_ai.tool.call.id")) or call_id
+    return Activity(
+        kind="tool",
+        agent=agent,
+        call=Call(name, arguments, call_id),
+        result=tool_result(span, content, call_id, name, status),
+    )
+
+
+def _tool_output(found: dict[str, Any]) -> tuple[str | None, str | None, str | None]:
+    """What a tool brought, the call it answers, and its status: a LangChain ToolMessage holds all three."""
+    documents = unflatten(found, "retrieval.documents")
+    if documents:
+        return "\n\n".join(as_text(document.get("document.content")) for document in documents), None, None
+    if "output.value" not in found:
+        return None, None, None
+    raw = decode(found["output.value"])
+    inner = (raw.get("data") or raw.get("kwargs") or raw) if isinstance(raw, dict) else None
+    if isinstance(inner, dict) and "content" in inner and "tool_call_id" in inner:
+        status = "error" if inner.get("status") == "error" else None
+        return as_text(inner["content"]), text_of(inner["tool_call_id"]), status
+    return as_text(found["output.value"]), None, None

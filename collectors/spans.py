@@ -1,0 +1,268 @@
+"""Spans -> runs: a trace, or all traces of one conversation, with the steps that its spans tell of.
+
+Pure and independent of order: any permutation or split of the same spans gives the same runs. Spans that neither call
+a model or a tool nor do an agent's work (HTTP, messaging, a framework's bookkeeping) make no step, and a trace that
+holds nothing else makes no run.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from tracer.collectors import genai, openinference
+from tracer.collectors.activity import Activity, Verdict, exception_text
+from tracer.collectors.span_history import History, Source
+from tracer.collectors.message import Message
+from tracer.collectors.span_tree import Event, Node, activities, events, nodes, unique
+from tracer.collectors.steps import steps_from_messages
+from tracer.records import Outcome, Recording, Run, Span, Step, content_hash, run_id
+
+FORMAT = "opentelemetry"
+CONVERSATION = (openinference.conversation, genai.conversation)
+"""Where a span names the conversation that it belongs to."""
+FRAMEWORKS = {
+    "langgraph": "langgraph",
+    "openai_agents": "openai-agents",
+    "openai-agents": "openai-agents",
+    "pydantic_ai": "pydantic-ai",
+    "pydantic-ai": "pydantic-ai",
+    "crewai": "crewai",
+    "autogen": "autogen",
+    "ag2": "ag2",
+    "agent_framework": "agent-framework",
+    "smolagents": "smolagents",
+    "llama_index": "llama-index",
+    "dspy": "dspy",
+    "google.adk": "google-adk",
+    "gcp.vertex.agent": "google-adk",
+    "strands": "strands",
+    "haystack": "haystack",
+    "langchain": "langchain",
+}
+"""A word in a scope, a provider or an attribute's name -> the framework, the more specific first."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def runs_from_spans(spans: Sequence[Span]) -> list[tuple[Recording, tuple[str, ...]]]:
+    """The runs in these spans, each with its trace ids, in order of their start."""
+    grouped: dict[tuple[str, str], list[Span]] = defaultdict(list)
+    for trace in _traces(unique(spans)):
+        grouped[_run_key(trace)] += trace
+    found = []
+    for key, members in grouped.items():
+        tree = nodes(sorted(members, key=lambda span: (span.started_ns or 0, span.trace_id, span.span_id)))
+        steps, unreadable = _steps(tree)
+        if steps:
+            run = _run(key, tree, steps, unreadable)
+            found.append((Recording(run, steps), tuple(sorted({span.trace_id for span in members}))))
+    return sorted(found, key=lambda pair: (pair[0].run.started or _EPOCH, pair[0].run.id))
+
+
+def _traces(spans: Iterable[Span]) -> list[list[Span]]:
+    traces: dict[str, list[Span]] = defaultdict(list)
+    for span in spans:
+        traces[span.trace_id].append(span)
+    return list(traces.values())
+
+
+def _run_key(trace: Sequence[Span]) -> tuple[str, str]:
+    """The outermost conversation id of a trace, else the trace's own id: nested agents may keep their own threads."""
+    for span in (node.span for node in sorted(nodes(trace), key=lambda n: (n.depth, n.start, n.span.span_id))):
+        for read in CONVERSATION:
+            if found := read(span):
+                return "conversation", found
+    return "trace", trace[0].trace_id
+
+
+def _steps(tree: Sequence[Node]) -> tuple[tuple[Step, ...], int]:
+    """The steps of a run, and how many spans held messages that cannot be read."""
+    teller = _Teller(tree)
+    found = activities(tree)
+    for event in events(found):
+        teller.tell(event)
+    steps = steps_from_messages(teller.history.entries)
+    teller.join_agents()
+    parents = teller.history.parents
+    joined = tuple(
+        step.model_copy(update={"parents": _before(step.index, {*step.parents, *parents.get(step.index, ())})})
+        for step in steps
+    )
+    return joined, sum(activity.unreadable for _, activity in found)
+
+
+def _before(index: int, parents: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted(parent for parent in set(parents) if parent < index))
+
+
+class _Teller:
+    """Turns events into a history, and keeps which entries each span brought."""
+
+    def __init__(self, tree: Sequence[Node]) -> None:
+        self.tree = tree
+        self.history = History()
+        self.brought: dict[int, list[int]] = defaultdict(list)
+        """Node (by identity) -> its entries."""
+        self.fresh: dict[int, set[int]] = {}
+        """Model call -> what it was newly given."""
+
+    def tell(self, event: Event) -> None:
+        """Read one event into the history."""
+        tellers = {"llm": self._model, "tool": self._tool, "agent": self._agent}
+        tellers[event.activity.kind](event.node, event.activity, event.ends, source_of(event.node, event.activity))
+
+    def _model(self, node: Node, activity: Activity, ends: bool, source: Source) -> None:
+        if not ends:
+            self.fresh[id(node)] = self.history.hear(activity.inputs, source._replace(ended=None))
+            return
+        tokens = activity.input_tokens, activity.output_tokens
+        said = self.history.say(activity.outputs or _silence(node), source, tokens)
+        self.brought[id(node)] += said
+        for entry in said:
+            self.history.parents[entry] |= self.fresh.get(id(node), set())
+
+    def _tool(self, node: Node, activity: Activity, ends: bool, source: Source) -> None:
+        if activity.call is None:
+            return
+        if not ends:
+            self.brought[id(node)].append(self.history.call(activity.call, source))
+        elif activity.result is not None:
+            call = self.brought[id(node)][0]
+            answer = self.history.answer(activity.result, call, source)
+            self.history.parents[answer].add(call)
+            self.brought[id(node)].append(answer)
+
+    def _agent(self, node: Node, activity: Activity, ends: bool, source: Source) -> None:
+        messages = activity.outputs if ends else activity.inputs
+        self.brought[id(node)] += sorted(self.history.hear(messages, source))
+
+    def join_agents(self) -> None:
+        """Declare what the tree and the links declare: a tool's span leads into the agent that works inside it, the
+        agent's last word into the tool's result, and a linked span into the span that links to it."""
+        parents = self.history.parents
+        for node in self.tree:
+            if node.kind == "tool" and (entries := self.brought.get(id(node))):
+                inside = sorted(
+                    e for below in node.subtree() if below is not node for e in self.brought.get(id(below), ())
+                )
+                if inside:
+                    parents[inside[0]].add(entries[0])
+                    parents[entries[-1]].add(inside[-1])
+        for origin, node in [*self._links(), *self._graph_edges()]:
+            before, after = self._entries(origin), self._entries(node)
+            if after and (earlier := [entry for entry in before if entry < after[0]]):
+                parents[after[0]].add(earlier[-1])
+
+    def _links(self) -> list[tuple[Node, Node]]:
+        """Each span that another links to, with that other."""
+        places = {(node.span.trace_id, node.span.span_id): node for node in self.tree}
+        found = [
+            (places.get((link["trace_id"], link["span_id"])), node) for node in self.tree for link in node.span.links
+        ]
+        return [(origin, node) for origin, node in found if origin is not None]
+
+    def _graph_edges(self) -> list[tuple[Node, Node]]:
+        """OpenInference's causal graph, which need not follow the span tree."""
+        named: dict[str, list[Node]] = defaultdict(list)
+        for node in self.tree:
+            named[str(node.span.attributes.get("graph.node.id") or "")].append(node)
+        return [
+            (origin, node)
+            for node in self.tree
+            if (parent := node.span.attributes.get("graph.node.parent_id"))
+            for origin in named.get(str(parent), ())
+        ]
+
+    def _entries(self, node: Node) -> list[int]:
+        return sorted(entry for below in node.subtree() for entry in self.brought.get(id(below), ()))
+
+
+def _silence(node: Node) -> tuple[Message, ...]:
+    """What stands for a model call that shows no output: its error, an empty message when it ended, else nothing."""
+    if error := exception_text(node.span):
+        return (Message("system", error),)
+    return (Message("assistant"),) if node.span.ended_ns is not None else ()
+
+
+def source_of(node: Node, activity: Activity) -> Source:
+    """Whose span this is: its own word, else the nearest agent around it, else its service."""
+    around = [above.activity.agent for above in node.ancestors() if above.activity and above.activity.agent]
+    service = node.span.service
+    agent = activity.agent or next(iter(around), None) or (service if service and _named(service) else None)
+    return Source(
+        span_id=node.span.span_id,
+        agent=agent,
+        sender=next((name for name in around if name != agent), None),
+        model=activity.model,
+        started=moment(node.span.started_ns),
+        ended=moment(node.span.ended_ns),
+        pointer=node.span.pointer,
+    )
+
+
+def _named(service: str) -> bool:
+    return not service.startswith("unknown_service")
+
+
+def moment(ns: int | None) -> datetime | None:
+    """Unix nanoseconds as UTC, to the microsecond."""
+    return None if ns is None else _EPOCH + timedelta(microseconds=ns // 1000)
+
+
+def _run(key: tuple[str, str], tree: Sequence[Node], steps: Sequence[Step], unreadable: int) -> Run:
+    digest = content_hash(list(key))
+    outcome, said_by = _outcome(tree)
+    pointers = [node.span.pointer for node in tree if node.span.pointer]
+    ended = [node.span.ended_ns for node in tree if node.span.ended_ns is not None]
+    starts = [node.span.started_ns for node in tree if node.span.started_ns is not None]
+    return Run(
+        id=run_id(digest),
+        content_hash=digest,
+        source=pointers[0].file if pointers else "",
+        format=FORMAT,
+        framework=_framework(tree),
+        task=next((step.content for step in steps if step.role == "user" and step.content.strip()), ""),
+        outcome=outcome,
+        outcome_source=said_by,
+        answer=next(
+            (s.content for s in reversed(steps) if s.role == "assistant" and s.kind == "message" and s.content), None
+        ),
+        started=moment(min(starts, default=None)),
+        ended=moment(max(ended, default=None)),
+        notes=(f"{unreadable} spans hold messages that cannot be read (cut off?)",) if unreadable else (),
+    )
+
+
+def _outcome(tree: Sequence[Node]) -> tuple[Outcome, str | None]:
+    """An evaluation's word, when all agree; else a root that ended in error. That none failed says nothing."""
+    roots = [node for node in tree if node.parent is None]
+    last = max(roots, key=lambda node: (node.start, node.span.span_id))
+    verdicts = _verdicts(root.span for root in roots) or _verdicts(node.span for node in tree)
+    if verdicts:
+        outcomes = {verdict.outcome for verdict in verdicts}
+        return (outcomes.pop(), "evaluation") if len(outcomes) == 1 else ("unknown", None)
+    if last.span.status == "error" and (last.span.parent_id is None or last.activity):
+        return "failure", "status"
+    return "unknown", None
+
+
+def _verdicts(spans: Iterable[Span]) -> list[Verdict]:
+    found = [verdict for span in spans for read in (genai.verdicts, openinference.verdicts) for verdict in read(span)]
+    return [verdict for verdict in found if verdict.outcome != "unknown"]
+
+
+def _framework(tree: Sequence[Node]) -> str | None:
+    """The framework that the scopes, the providers, or the names of the attributes give away."""
+    words = set()
+    for node in tree:
+        found = node.span.attributes
+        words |= {
+            node.span.scope or "",
+            str(found.get("gen_ai.system") or ""),
+            str(found.get("gen_ai.provider.name") or ""),
+        }
+        words |= {key for key in found if key.startswith(("pydantic_ai.", "crewai", "gcp.vertex.agent", "smolagents"))}
+        words |= {"langgraph"} if "langgraph_node" in str(found.get("metadata") or "") else set()
+    text = " ".join(words).lower()
+    return next((framework for word, framework in FRAMEWORKS.items() if word in text), None)
