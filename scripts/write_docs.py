@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ from tracer.cli import app
 
 FOLDER = Path(__file__).parent.parent / "docs" / "commands"
 NOTICE = "<!-- Written by scripts/write_docs.py from the help texts: change those, then run `make docs`. -->"
+_LIST_TYPE = re.compile(r" <list\[.*\]>$")
+_DOUBLE_DOTS = re.compile(r"[{[](\[?\w+\.\.\.\]?)[}\]]\.\.\.")
+"""typer writes `{RUN...}...` for one or more RUN."""
 INDEX_TAIL = """
 ## On every command
 
@@ -87,13 +91,13 @@ def rows(entry: Entry) -> list[tuple[str, str]]:
     for parameter in entry.command.get_params(entry.context):
         record = parameter.get_help_record(entry.context)
         if isinstance(parameter, TyperArgument | TyperOption) and record and not parameter.hidden:
-            found.append((record[0], record[1]))
+            found.append((_LIST_TYPE.sub("", record[0]), record[1]))
     return found
 
 
 def section(entry: Entry, level: int) -> str:
     """One command: its name, help text, usage, and a table of its arguments and options."""
-    usage = entry.command.get_usage(entry.context).removeprefix("Usage: ")
+    usage = _DOUBLE_DOTS.sub(r"\1", entry.command.get_usage(entry.context).removeprefix("Usage: "))
     parts = [f"{'#' * level} {entry.name}", _prose(entry.command.help or ""), f"```\n{' '.join(usage.split())}\n```"]
     table = [f"| `{_cell(names)}` | {_meaning(meaning)} |" for names, meaning in rows(entry)]
     if table:

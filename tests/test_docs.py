@@ -8,7 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
+
+from tracer.analyses.blame import METHODS
+from tracer.collectors import COLLECTORS
+from tracer.migrations import migrate
 
 REPOSITORY = Path(__file__).parent.parent
 SCRIPT = REPOSITORY / "scripts" / "write_docs.py"
@@ -86,6 +91,35 @@ def test_a_command_that_is_shown_exists(page: Path) -> None:
         known = {option for each in COMMANDS[name].command.params for option in (*each.opts, *each.secondary_opts)}
         used = {word.split("=")[0] for word in words if word.startswith("--")}
         assert used <= known | {"--help", "--version"}, words
+
+
+def first_column(page: str) -> list[str]:
+    """What stands in backticks in the first column of a concept page's tables."""
+    text = (REPOSITORY / "docs" / "concepts" / page).read_text(encoding="utf-8")
+    return re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
+
+
+def test_the_formats_page_lists_the_cascade() -> None:
+    """Every collector has its row, in the order in which they are asked."""
+    assert first_column("formats.md") == [collector.name for collector in COLLECTORS]
+
+
+def test_the_blame_page_lists_the_methods() -> None:
+    """Every method has its row."""
+    assert set(first_column("blame-and-its-methods.md")) == set(METHODS)
+
+
+def test_the_store_page_lists_the_columns_of_the_views() -> None:
+    """People who write SQL find every column that a view has, in its order."""
+    page = (REPOSITORY / "docs" / "concepts" / "store-and-sql.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(v_\w+)` \|[^|]*\|(.*)\|$", page, re.MULTILINE)
+    with duckdb.connect(":memory:") as connection:
+        migrate(connection)
+        views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+        columns = {
+            name: [column for column, *_ in connection.execute(f"DESCRIBE {name}").fetchall()] for (name,) in views
+        }
+    assert {name: re.findall(r"`(\w+)`", listed) for name, listed in rows} == columns
 
 
 def test_the_readme_shows_a_session() -> None:
