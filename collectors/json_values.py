@@ -134,7 +134,8 @@ class _Nesting(NamedTuple):
 
 
 def _nesting(text: str, start: int = 0) -> _Nesting:
-    deepest, opened = 0, []
+    deepest = 0
+    opened: list[int] = []
     for token in _TOKEN.finditer(text, start):
         first = token[0][0]
         if first == '"':

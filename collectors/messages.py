@@ -82,9 +82,9 @@ def normalise(message: Mapping[str, Any], pointer: Pointer | None = None) -> Mes
     """The common shape of one message or Responses item; BadInputError when it is no object."""
     if not isinstance(message, Mapping):
         raise BadInputError(f"a message is {type(message).__name__}, not an object")
-    kind = message.get("type")
+    kind = _type(message)
     if kind in ITEM_CALLS:
-        return _call_item(message, str(kind), pointer)
+        return _call_item(message, kind, pointer)
     if kind in ITEM_RESULTS:
         result = _result(message.get("output"), message, message.get("call_id"))
         return Message("tool", agent=_agent(message), results=(result,), pointer=pointer)
@@ -98,14 +98,20 @@ def is_message(value: Any) -> bool:
     """Does this look like one message of a conversation, in any of the shapes that `normalise` knows?"""
     if not isinstance(value, Mapping):
         return False
-    kind = value.get("type")
-    if isinstance(kind, str) and (kind in ITEM_CALLS or kind in ITEM_RESULTS):
+    kind = _type(value)
+    if kind in ITEM_CALLS or kind in ITEM_RESULTS:
         return "id" in value or "call_id" in value
     if kind == "reasoning" and "role" not in value:
         return "summary" in value or "content" in value or "encrypted_content" in value
     return isinstance(value.get("role"), str) and any(
         key in value for key in ("content", "tool_calls", "function_call")
     )
+
+
+def _type(value: Mapping[str, Any]) -> str:
+    """The `type` of a message, item or block; "" where it states none, or nonsense."""
+    kind = value.get("type")
+    return kind if isinstance(kind, str) else ""
 
 
 def _chat_message(message: Mapping[str, Any], pointer: Pointer | None) -> Message:
@@ -137,7 +143,7 @@ def _chat_message(message: Mapping[str, Any], pointer: Pointer | None) -> Messag
 
 def _agent(message: Mapping[str, Any]) -> str | None:
     """The speaker's name, where the message states one. A called tool's `name` is not a speaker."""
-    keys = ("agent", "agent_name") if message.get("type") in ITEM_CALLS else ("agent", "agent_name", "name")
+    keys = ("agent", "agent_name") if _type(message) in ITEM_CALLS else ("agent", "agent_name", "name")
     return next((message[key] for key in keys if isinstance(message.get(key), str) and message[key].strip()), None)
 
 
@@ -155,7 +161,7 @@ def _block(block: Any, into: _Content) -> None:
     if not isinstance(block, Mapping):
         into.texts.append(block if isinstance(block, str) else json_text(block))
         return
-    kind = str(block.get("type"))
+    kind = _type(block)
     if kind in THOUGHT_BLOCKS:
         into.fragments.extend(reasoning.from_item(block, THOUGHT_BLOCKS[kind]))
     elif kind in CALL_BLOCKS:
@@ -188,8 +194,8 @@ def _result(value: Any, holder: Mapping[str, Any], call_id: Any, name: str | Non
 
 def _error_type(value: Any) -> str | None:
     """Server tools answer with a typed error object instead of a flag."""
-    kind = value.get("type") if isinstance(value, Mapping) else None
-    return str(value.get("error_code") or kind) if isinstance(kind, str) and kind.endswith("_error") else None
+    kind = _type(value) if isinstance(value, Mapping) else ""
+    return str(value.get("error_code") or kind) if kind.endswith("_error") else None
 
 
 def _flat(value: Any) -> str:
@@ -199,7 +205,7 @@ def _flat(value: Any) -> str:
     if value is None:
         return ""
     blocks = value if isinstance(value, list) else [value]
-    if all(isinstance(block, Mapping) and block.get("type") in TEXT_BLOCKS | PLACEHOLDERS.keys() for block in blocks):
+    if all(isinstance(block, Mapping) and _type(block) in TEXT_BLOCKS | PLACEHOLDERS.keys() for block in blocks):
         return "\n".join(_content(blocks).texts)
     return json_text(value)
 
@@ -271,9 +277,7 @@ def decode_blocks(value: Any) -> Any:
     decoded = decode(value) if isinstance(value, str) and value.lstrip().startswith(("[", '"[')) else value
     blocks = decoded if isinstance(decoded, list) else []
     known = TEXT_BLOCKS | THOUGHT_BLOCKS.keys() | CALL_BLOCKS | PLACEHOLDERS.keys() | {"tool_result"}
-    return (
-        blocks if blocks and all(isinstance(each, Mapping) and each.get("type") in known for each in blocks) else value
-    )
+    return blocks if blocks and all(isinstance(each, Mapping) and _type(each) in known for each in blocks) else value
 
 
 def json_text(value: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from tracer.collectors.chat import child, listed, preamble, where
 from tracer.collectors.collector import Batch, Collector
@@ -32,7 +32,7 @@ def detect(container: Container) -> str | None:
         return "no JSON object"
     if all(_shape(_unwrap(value, "response", Pointer(file=""))[0]) for value in values):
         return None
-    return "no reply with 'choices[].message', 'output[].type' or 'content[].type' and 'usage'"
+    return "no reply: neither 'choices[].message' nor typed 'output' nor typed 'content'"
 
 
 def _unwrap(value: Any, key: str, at: Pointer) -> tuple[Any, Pointer]:
@@ -58,7 +58,7 @@ def _shape(reply: Any) -> str | None:
     return None
 
 
-def _objects(value: Any) -> bool:
+def _objects(value: Any) -> TypeGuard[list[Mapping[str, Any]]]:
     return isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value)
 
 

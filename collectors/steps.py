@@ -30,7 +30,7 @@ _TERMINATION = re.compile(r"\W*(?:TERMINATE|STOP)\W*\Z")
 class _Open(NamedTuple):
     """A call that a result may answer."""
 
-    index: int
+    step: int
     tool: str
     agent: str
 
@@ -139,7 +139,7 @@ def _result_step(message: Message, result: Result, call: _Open | None, index: in
         call_id=result.id,
         tool_status=status,
         tool_rule=rule,
-        parents=(call.index,) if call else (),
+        parents=(call.step,) if call else (),
         **_shared(message),
     )
 
