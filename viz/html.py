@@ -60,8 +60,7 @@ def html_report(run: Run, steps: Sequence[Step], edges: Sequence[Edge], finding:
 
 def write_html(path: Path, run: Run, steps: Sequence[Step], edges: Sequence[Edge], finding: Finding) -> Path:
     """Write the report to `path`, whole or not at all, and return the path."""
-    # A lone surrogate in a log has no UTF-8 form; it shows as "?" in a row and stays exact in the JSON.
-    page = html_report(run, steps, edges, finding).encode("utf-8", "replace")
+    page = html_report(run, steps, edges, finding).encode()
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         partial.write_bytes(page)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from tracer.records import Edge, Step
@@ -86,9 +87,7 @@ def layout(steps: Sequence[Step], edges: Sequence[Edge], tall: Collection[int], 
     drawable = [edge for edge in edges if edge.source in place and edge.target in place and edge.source != edge.target]
     curves = tuple(_curves(drawable, place, spacing))
     known = [step for step in route if step in place]
-    hops = tuple(
-        Curve(a, b, "route", _bow(place[a], place[b], spacing), True) for a, b in zip(known, known[1:], strict=False)
-    )
+    hops = tuple(Curve(a, b, "route", _bow(place[a], place[b], spacing), True) for a, b in pairwise(known))
     lanes = tuple(Lane(agent, lane[agent], others if agent == agents[-1] else 0) for agent in agents)
     return Layout(lanes, tuple(rows), curves, hops, len(drawable) - len(curves), spacing * len(agents), top, short)
 
@@ -99,9 +98,9 @@ def _agents(steps: Sequence[Step], tall: Collection[int]) -> tuple[list[str], in
     if len(said) <= MAX_LANES:
         return list(said), 0
     matter = {step.agent for step in steps if step.index in tall}
-    kept = set(sorted(said, key=lambda agent: (agent not in matter, -said[agent]))[:MAX_LANES])
-    order = [agent for agent in said if agent in kept]
-    return order, len(said) - MAX_LANES + 1
+    ranked = sorted(said, key=lambda agent: (agent not in matter, -said[agent]))
+    alone = set(ranked[: MAX_LANES - 1])
+    return [*(agent for agent in said if agent in alone), ranked[MAX_LANES - 1]], len(said) - len(alone)
 
 
 def _curves(edges: Sequence[Edge], place: dict[int, Row], spacing: float) -> Iterator[Curve]:

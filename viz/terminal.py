@@ -57,7 +57,7 @@ def run_table(rows: Iterable[RunRow]) -> Table:
     table = _table("run", "outcome", "steps", "agents", "format", "task", ratio="task")
     for run, steps, agents in rows:
         table.add_row(
-            Text(run.id),
+            Text(wording.run_id(run)),
             Text(run.outcome, style=_STYLES.get(run.outcome, "dim")),
             Text(str(steps), justify="right"),
             Text(str(agents), justify="right"),
@@ -76,7 +76,7 @@ def run_report(run: Run, steps: Sequence[Step]) -> RenderableType:
             kind = Text(f"{wording.KINDS[step.kind]}: {step.tool_status}", style=_STYLES[step.tool_status])
         table.add_row(Text(str(step.index), justify="right"), Text(wording.agent(step.agent, 24)), kind, _said(step))
     notes = [Text(f"note: {clean(note)}", style="dim") for note in run.notes]
-    return Group(Text(f"run {run.id}", style="bold"), _facts(run, steps), *notes, Text(), table)
+    return Group(Text(f"run {wording.run_id(run)}", style="bold"), _facts(run, steps), *notes, Text(), table)
 
 
 def graph_report(run: Run, steps: Sequence[Step], edges: Sequence[Edge], impact: Mapping[int, float]) -> RenderableType:
@@ -95,7 +95,7 @@ def graph_report(run: Run, steps: Sequence[Step], edges: Sequence[Edge], impact:
             _sources(sources),
         )
     legend = Text("\n".join(f"{name}: {words}" for name, words in wording.origins(edges)), style="dim")
-    return Group(Text(f"run {run.id}", style="bold"), _facts(run, steps), Text(), table, Text(), legend)
+    return Group(Text(f"run {wording.run_id(run)}", style="bold"), _facts(run, steps), Text(), table, Text(), legend)
 
 
 def _sources(edges: Sequence[Edge]) -> Text:
@@ -126,7 +126,9 @@ def _facts(run: Run, steps: Sequence[Step], finding: Finding | None = None) -> T
     if finding is None:
         lines[0] += f" · {clean(run.framework or run.format)}"
     else:
-        lines.append(f"run {run.id} · {clean(run.framework or run.format)} · method {clean(finding.method)}")
+        lines.append(
+            f"run {wording.run_id(run)} · {clean(run.framework or run.format)} · method {clean(finding.method)}"
+        )
     return Text("\n".join(lines), style="dim")
 
 

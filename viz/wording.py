@@ -26,7 +26,7 @@ KINDS: Final[dict[str, str]] = {
 }
 _BASES: Final[dict[str, str]] = {
     "in-domain": "The figures were fitted on failed runs of this kind, which people had labelled.",
-    "out-of-domain": "This run is unlike those that the figures were fitted on: trust their order more than their size.",
+    "out-of-domain": "This run is unlike those the figures were fitted on: trust their order more than their size.",
 }
 GRAPH_NOTE: Final = "The graph explains how an error travelled; it is not where the accuracy of the ranking comes from."
 
@@ -40,7 +40,7 @@ def percent(value: float) -> str:
 
 def basis(finding: Finding) -> str:
     """Where the probabilities come from, short enough to stand beside every one of them."""
-    return (finding.probability_basis or "basis unknown").replace("-", " ")
+    return one_line(finding.probability_basis or "basis unknown", 40).replace("-", " ")
 
 
 def figure(candidate: Candidate, finding: Finding) -> str:
@@ -73,6 +73,11 @@ def count(number: int, noun: str) -> str:
 def size(steps: Sequence[Step]) -> str:
     """How long a run is and how many took part."""
     return f"{count(len(steps), 'step')} by {count(len({step.agent for step in steps}), 'agent')}"
+
+
+def run_id(run: Run) -> str:
+    """The run's address."""
+    return one_line(run.id, 24)
 
 
 def headline(finding: Finding) -> str:

@@ -182,10 +182,10 @@
   document.addEventListener("click", (event) => {
     if (event.target.closest?.("a")?.getAttribute("href") === location.hash) follow();
   });
-  if (Number.isNaN(linked())) {
+  if (steps.has(linked())) {
+    follow();
+  } else {
     show(data.first ?? data.steps[0]?.index);
     if (matchMedia("(min-width: 760px)").matches) row(current)?.scrollIntoView({ block: "center" });
-  } else {
-    follow();
   }
 })();
