@@ -19,7 +19,7 @@ class DemoRun(NamedTuple):
     title: str
     framework: str
     agents: tuple[str, ...]
-    """Everyone who acts in the run and is not a tool, in order of appearance."""
+    """Everyone who acts in the run, in order of appearance, without the user and the tools."""
     outcome: Outcome
     """How the run really ended."""
     outcome_in_log: bool
@@ -63,7 +63,7 @@ DEMO_RUNS: tuple[DemoRun, ...] = (
         file="rail-orders.ag2.json",
         title="A coder filters the wrong column",
         framework="AG2",
-        agents=("user", "planner", "coder", "executor", "critic"),
+        agents=("planner", "coder", "executor", "critic"),
         outcome="failure",
         outcome_in_log=False,
         planted_agent="coder",
