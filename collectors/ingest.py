@@ -12,6 +12,7 @@ from tracer.collectors.container import Container, open_containers
 from tracer.collectors.registry import recognise
 from tracer.errors import BadInputError
 from tracer.records import Recording, Span
+from tracer.rows import sane
 from tracer.store import Added, Source, Store
 
 Progress = Callable[[str, int, int], None]
@@ -56,7 +57,8 @@ def ingest(paths: Sequence[Path], store: Store, *, progress: Progress | None = N
     for path in paths:
         if not path.exists():
             raise BadInputError(f"{path}: no such file or folder")
-    files = list(_walk(paths))
+    own = {store.path.resolve(), store.path.with_name(store.path.name + ".wal").resolve()}
+    files = list(_walk(paths, own))
     total = Ingested(0, 0, 0, [], [])
     for done, path in enumerate(files):
         if progress:
@@ -65,9 +67,9 @@ def ingest(paths: Sequence[Path], store: Store, *, progress: Progress | None = N
     return total
 
 
-def _walk(paths: Sequence[Path]) -> Iterator[Path]:
-    """The files named, then those below the folders named, sorted; each once, hidden ones only when named."""
-    seen: set[Path] = set()
+def _walk(paths: Sequence[Path], own: set[Path]) -> Iterator[Path]:
+    """The files below each path, sorted; each once, hidden ones only when named, and never the store's own."""
+    seen = set(own)
     for path in paths:
         for file in _below(path) if path.is_dir() else [path]:
             if (real := file.resolve()) not in seen:
@@ -143,10 +145,10 @@ def _count(total: Ingested, added: Added) -> Ingested:
 
 
 def _loaded(held: Source, *, new: int) -> Loaded:
-    return Loaded(held.source, held.format, held.runs, held.steps, new, held.part_of)
+    return Loaded(sane(held.source), held.format, held.runs, held.steps, new, held.part_of)
 
 
 def _skip(total: Ingested, source: str, error: BadInputError) -> Ingested:
     """Note why, without the path that the note holds already."""
-    total.skipped.append(Skipped(source, str(error).removeprefix(f"{source}: ")))
+    total.skipped.append(Skipped(sane(source), sane(str(error).removeprefix(f"{source}: "))))
     return total

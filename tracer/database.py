@@ -87,9 +87,7 @@ class Database:
 
 
 def connect(path: Path, *, read_only: bool = False, wait: float = WAIT) -> duckdb.DuckDBPyConnection:
-    """Open the database with its schema up to date; only a writer creates a missing one."""
-    if read_only and not path.exists():
-        raise DatabaseError(f"no database at {path}: run `tracer ingest LOGS` first")
+    """Open the database with its schema up to date; a writer creates a missing one."""
     connection = _open(path, read_only, wait)
     try:
         behind = _migrations_behind(connection, path)
@@ -103,6 +101,12 @@ def connect(path: Path, *, read_only: bool = False, wait: float = WAIT) -> duckd
         connection.close()
         raise
     return connection
+
+
+def require(path: Path) -> None:
+    """Refuse to go on without a database."""
+    if not path.exists():
+        raise DatabaseError(f"no database at {path}: run `tracer ingest LOGS` first")
 
 
 def _migrations_behind(connection: duckdb.DuckDBPyConnection, path: Path) -> int:

@@ -19,7 +19,7 @@ from typing import NamedTuple, Self
 
 from tracer import rows
 from tracer.checks import OF_RUN, problems
-from tracer.database import WAIT, Database, connect
+from tracer.database import WAIT, Database, connect, require
 from tracer.errors import DatabaseError, NoSuchRunError
 from tracer.records import Edge, Finding, Outcome, Recording, Run, Span, Step
 from tracer.traces import Change, Derive, add_spans
@@ -65,6 +65,14 @@ class Summary(NamedTuple):
     """In order of appearance."""
 
 
+class Mark(NamedTuple):
+    """The user's word on how a run ended."""
+
+    run: str
+    outcome: Outcome
+    expected: str | None = None
+
+
 class Store:
     """The database of one project; use it in a `with` block and keep the block short, for it locks others out."""
 
@@ -78,10 +86,16 @@ class Store:
         path: Path,
         *,
         read_only: bool = False,
+        must_exist: bool = False,
         on_statement: Callable[[str], None] | None = None,
         wait: float = WAIT,
     ) -> Self:
-        """Open the file, waiting up to `wait` seconds for another process; `on_statement` sees every SQL statement."""
+        """Open the file, waiting up to `wait` seconds for another process; `on_statement` sees every SQL statement.
+
+        A missing file is made, unless it is opened for reading or `must_exist`.
+        """
+        if read_only or must_exist:
+            require(path)
         return cls(Database(connect(path, read_only=read_only, wait=wait), on_statement), path)
 
     def __enter__(self) -> Self:
@@ -126,6 +140,10 @@ class Store:
             self._remember(holds, recordings, spans)
         runs, steps = _size(new)
         return Added(runs + change.runs, steps + change.steps, change.spans, holds)
+
+    def is_blank(self) -> bool:
+        """Whether nothing was ever loaded, or all of it was removed."""
+        return not self.database.all("SELECT 1 FROM sources UNION ALL SELECT 1 FROM runs LIMIT 1")
 
     def source(self, digest: str) -> Source | None:
         """The loaded file with these bytes, if any."""
@@ -237,11 +255,18 @@ class Store:
 
     def mark(self, run_id: str, outcome: Outcome, expected: str | None = None) -> None:
         """Set how a run ended, over what its log says; an expected answer given earlier stays unless replaced."""
+        self.mark_all([Mark(run_id, outcome, expected)])
+
+    def mark_all(self, marks: Iterable[Mark]) -> None:
+        """Set how several runs ended, all or none."""
         with self.database.transaction():
-            earlier = self.database.all("SELECT expected FROM marks WHERE run = ?", [run_id])
-            self._forget(run_id, ("marks",))
-            kept = earlier[0][0] if earlier and expected is None else expected
-            self.database.insert("marks", [{"run": run_id, "outcome": outcome, "expected": kept and rows.sane(kept)}])
+            for run_id, outcome, expected in marks:
+                earlier = self.database.all("SELECT expected FROM marks WHERE run = ?", [run_id])
+                kept = earlier[0][0] if earlier and expected is None else expected
+                self._forget(run_id, ("marks",))
+                self.database.insert(
+                    "marks", [{"run": run_id, "outcome": outcome, "expected": kept and rows.sane(kept)}]
+                )
 
     def remove(self, run_id: str) -> None:
         """Drop a run and all that hangs on it, and forget its source files, so that loading them brings it back."""

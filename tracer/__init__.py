@@ -1,0 +1,63 @@
+"""tracer: a multi-agent run failed. Which step broke it, who made that step, and how sure are we?
+
+    import tracer
+
+    tracer.ingest(["logs/"])
+
+What the command line can do, one call here does. Everything heavy loads at the first call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from tracer.collectors.ingest import Ingested
+
+    __version__: str
+
+__all__ = ["__version__", "ingest"]
+
+
+def ingest(
+    paths: Sequence[str | PathLike[str]],
+    db: str | PathLike[str] | None = None,
+    *,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Ingested:
+    """Read the logs under the paths into a database and say what was added, what each file holds, what was skipped.
+
+    `db` is TRACER_DB or ./tracer.duckdb when not given; `progress` is told each file, how many are done, how many there
+    are. A database that did not exist is not left behind when nothing was read.
+    """
+    from tracer.collectors.ingest import ingest as load
+    from tracer.config import database_path
+    from tracer.store import Store
+
+    path = database_path(Path(db) if db is not None else None)
+    is_new, keeps = not path.exists(), False
+    try:
+        with Store.open(path) as store:
+            try:
+                return load([Path(each) for each in paths], store, progress=progress)
+            finally:
+                keeps = not store.is_blank()
+    finally:
+        if is_new and not keeps:
+            path.unlink(missing_ok=True)
+
+
+def __getattr__(name: str) -> str:
+    """The version of the installed distribution, looked up when asked for."""
+    if name != "__version__":
+        raise AttributeError(f"module 'tracer' has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("blametrace")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "0+unknown"

@@ -1,0 +1,75 @@
+"""`tracer ingest`: read logs into the database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tracer.cli.options import AsJson, Db
+from tracer.cli.output import ProgressBar, hint, print_json, warn
+
+if TYPE_CHECKING:
+    from tracer.collectors.ingest import Ingested
+
+_SHOWN = 10
+"""Passed-over files that are named one by one."""
+
+
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATHS...", help="Log files, archives, or folders of them.")],
+    db: Db = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read logs into the database.
+
+    The format of each file is found by its content. Loading the same content again changes nothing.
+
+    \b
+    Example: tracer ingest logs/ more/run.json
+    """
+    import tracer
+    from tracer.schemas import IngestReport
+
+    with ProgressBar("reading logs") as progress:
+        result = tracer.ingest(paths, db, progress=progress)
+    if as_json:
+        print_json(IngestReport.of(result), without_null=True)
+    else:
+        _print(result)
+    if not result.sources:
+        _refuse(result)
+    if not as_json:
+        hint("`tracer runs` lists them, `tracer blame` explains the last failed one")
+
+
+def _print(result: Ingested) -> None:
+    """Totals by format, then what was passed over."""
+    formats = dict.fromkeys(loaded.format for loaded in result.sources)
+    for name in formats:
+        held = [loaded for loaded in result.sources if loaded.format == name]
+        runs, steps = sum(each.runs for each in held), sum(each.steps for each in held)
+        print(f"{name}: {_count(len(held), 'file')} with {_count(runs, 'run')}, {_count(steps, 'step')}")
+    if result.sources:
+        added = [_count(result.runs, "run"), _count(result.steps, "step")]
+        added += [_count(result.spans, "span")] if result.spans else []
+        print(f"added {', '.join(added)}" if any(result[:3]) else "nothing new: all of it was loaded before")
+    for source, reason in result.skipped[:_SHOWN]:
+        warn(f"skipped {source}: {reason}")
+    if len(result.skipped) > _SHOWN:
+        warn(f"skipped {len(result.skipped) - _SHOWN} more; --json names them all")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _refuse(result: Ingested) -> None:
+    """End with an error when no file was a log."""
+    from tracer.errors import BadInputError
+
+    if len(result.skipped) == 1:
+        raise BadInputError("the file was not loaded, for the reason given")
+    tried = _count(len(result.skipped), "file") if result.skipped else "no files, so none"
+    raise BadInputError(f"nothing was loaded: {tried} looked at; `tracer ingest --help` names what can be read")

@@ -1,0 +1,275 @@
+"""The JSON that commands print: the form that programs may rely on, published by `tracer schema NAME`.
+
+Within a version fields are only added, so readers must pass over fields they do not know. Every rate is a fraction 0-1,
+steps are counted from 0, times are UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+from tracer.records import Candidate, Edge, Finding, Label, Outcome, Run, Step, StepKind, Verdict
+
+if TYPE_CHECKING:
+    from tracer.store import Mark, Summary
+
+
+class Form(BaseModel):
+    """A JSON object that a command prints."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True, serialize_by_alias=True)
+
+
+class LoadedSource(Form):
+    """What one file, or archive member, holds."""
+
+    source: str = Field(description="The path as given; #member inside an archive.")
+    format: str
+    runs: int
+    steps: int
+    new: int = Field(description="How many of its runs were not in the database before.")
+    part_of: str | None = Field(default=None, description="The source it belongs to; absent when it stands alone.")
+
+
+class SkippedSource(Form):
+    """A file, or a part of one, that was passed over."""
+
+    source: str
+    reason: str
+
+
+class IngestReport(Form):
+    """`tracer ingest`: the totals count what was added, `sources` what each file holds."""
+
+    runs: int
+    steps: int
+    spans: int
+    sources: list[LoadedSource]
+    skipped: list[SkippedSource]
+
+    @classmethod
+    def of(cls, ingested: Any) -> Self:
+        """The report of what a call of `tracer.ingest` returned."""
+        return cls.model_validate(ingested)
+
+
+class RunRow(Form):
+    """One run of `tracer runs`."""
+
+    run: str
+    source: str
+    format: str
+    framework: str | None
+    outcome: Outcome
+    steps: int = Field(description="How many there are.")
+    agents: list[str] = Field(description="In order of appearance.")
+    task: str
+
+
+class RunList(RootModel[list[RunRow]]):
+    """`tracer runs`: the runs, the newest last."""
+
+    @classmethod
+    def of(cls, summaries: Iterable[Summary]) -> Self:
+        """The list of the store's summaries."""
+        return cls([RunRow(**_run_fields(run), steps=steps, agents=list(agents)) for run, steps, agents in summaries])
+
+
+class RunReport(Form):
+    """`tracer show`: a run with its steps, or with the one step asked for."""
+
+    run: str
+    content_hash: str
+    source: str
+    format: str
+    framework: str | None
+    task: str
+    outcome: Outcome
+    outcome_source: str | None
+    answer: str | None
+    expected: str | None
+    group: str | None
+    started: datetime | None
+    ended: datetime | None
+    labels: list[Label]
+    notes: list[str]
+    agents: list[str] = Field(description="In order of appearance.")
+    steps: list[Step]
+
+    @classmethod
+    def of(cls, run: Run, steps: Sequence[Step], shown: Sequence[Step]) -> Self:
+        """The report of a run of which only the steps `shown` are printed."""
+        agents = list(dict.fromkeys(step.agent for step in steps))
+        return cls(**_run_fields(run), agents=agents, steps=list(shown))
+
+
+class Symptom(Form):
+    """Where the failure became visible."""
+
+    step: int
+
+
+class BlameReport(Form):
+    """`tracer blame`: which steps could be the root cause; `--all` prints one such object a line."""
+
+    schema_id: str = Field(default="urn:blametrace:schema:blame:1", alias="schema")
+    run: str
+    verdict: Verdict
+    verdict_reason: str
+    method: str
+    probability_basis: str | None = Field(description="in-domain, out-of-domain, or null for methods that only rank.")
+    basis_reason: str
+    outcome: Outcome
+    p_failed: float | None = Field(description="P(the run failed), where the log does not say how it ended.")
+    symptom: Symptom | None
+    candidates: list[Candidate]
+
+    @classmethod
+    def of(cls, finding: Finding) -> Self:
+        """The report of a finding."""
+        symptom = None if finding.symptom is None else Symptom(step=finding.symptom)
+        return cls.model_validate(dict(finding) | {"symptom": symptom})
+
+
+class GraphNode(Form):
+    """One step of the graph."""
+
+    step: int
+    agent: str
+    kind: StepKind
+    impact: float | None = Field(default=None, description="How much hangs on the step, from 0 to 1.")
+
+
+class GraphReport(Form):
+    """`tracer graph`: the information dependency graph of a run."""
+
+    schema_id: str = Field(default="urn:blametrace:schema:graph:1", alias="schema")
+    run: str
+    nodes: list[GraphNode]
+    edges: list[Edge]
+
+
+class StrictScore(Form):
+    """Shares of runs in which the label was met exactly."""
+
+    model_config = ConfigDict(extra="allow")
+
+    agent: float
+    step: float
+    step_ci: tuple[float, float] = Field(description="95 % interval of `step`.")
+    top3: float | None = Field(description="Null for methods that name one step only.")
+    top5: float | None
+
+
+class OfficialScore(Form):
+    """Shares by the benchmark's own scorer, which looks for substrings."""
+
+    agent: float
+    step: float
+
+
+class MethodScore(Form):
+    """One method on one subset."""
+
+    model_config = ConfigDict(extra="allow")
+
+    strict: StrictScore
+    official: OfficialScore
+
+
+class SubsetScore(Form):
+    """All methods on one subset."""
+
+    model_config = ConfigDict(extra="allow")
+
+    n: int = Field(description="Runs scored.")
+    methods: dict[str, MethodScore]
+
+
+class WhoWhenReport(Form):
+    """`tracer bench whowhen`: how often each method meets the human label."""
+
+    model_config = ConfigDict(extra="allow")
+
+    subsets: dict[str, SubsetScore]
+    protocol: str
+
+
+class Removed(Form):
+    """`tracer runs rm`: the runs that were dropped."""
+
+    removed: list[str]
+
+
+class MarkRow(Form):
+    """One run that was marked."""
+
+    run: str
+    outcome: Outcome
+    expected: str | None
+
+
+class Marked(Form):
+    """`tracer mark`: the runs that were marked."""
+
+    marked: list[MarkRow]
+
+    @classmethod
+    def of(cls, marks: Iterable[Mark]) -> Self:
+        """The report of the marks given."""
+        return cls(marked=[MarkRow.model_validate(mark) for mark in marks])
+
+
+class Verified(Form):
+    """`tracer db verify`: every broken promise in words."""
+
+    problems: list[str]
+
+
+class Exported(Form):
+    """`tracer db export`: the files that were written."""
+
+    files: list[str]
+
+
+class DatabaseFile(Form):
+    """`tracer db path`: where the database is."""
+
+    path: str
+    exists: bool
+
+
+SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
+    "ingest": (IngestReport, 1),
+    "runs": (RunList, 1),
+    "runs-rm": (Removed, 1),
+    "show": (RunReport, 1),
+    "mark": (Marked, 1),
+    "blame": (BlameReport, 1),
+    "graph": (GraphReport, 1),
+    "bench-whowhen": (WhoWhenReport, 1),
+    "db-verify": (Verified, 1),
+    "db-export": (Exported, 1),
+    "db-path": (DatabaseFile, 1),
+}
+"""Every published form with its version."""
+
+
+def json_schema(name: str) -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of a published form, with its address and version."""
+    form, version = SCHEMAS[name]
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:blametrace:schema:{name}:{version}",
+        "version": version,
+    }
+    return head | form.model_json_schema(mode="serialization", by_alias=True)
+
+
+def _run_fields(run: Run) -> dict[str, Any]:
+    """A run's fields with its address under the name that all forms use for it."""
+    return dict(run) | {"run": run.id}
