@@ -39,7 +39,7 @@ _DETAILS = "gen_ai.client.inference.operation.details"
 
 def activity(span: Span) -> Activity | None:
     """What this span did, or None where no GenAI attribute says."""
-    details = next((event["attributes"] for event in span.events if event.get("name") == _DETAILS), {})
+    details: dict[str, Any] = next((event["attributes"] for event in span.events if event.get("name") == _DETAILS), {})
     found = {**details, **span.attributes}
     kind = _kind(found, span)
     if kind is None:
@@ -138,14 +138,17 @@ def _message(raw: dict[str, Any], role: str) -> Message:
     fields = {**raw, "role": text_of(raw.get("role")) or role}
     if isinstance(parts := raw.get("parts"), list):
         fields["content"] = [_block(part) for part in parts]
-    if fields["role"] == "tool" and isinstance(fields["content"] if "content" in fields else None, list):
-        blocks = fields["content"]
-        if any(isinstance(block, dict) and block.get("type") == "tool_result" for block in blocks):
-            # The parts carry the call ids, as they do in a user's message.
-            return normalise({"role": "user", "content": blocks})._replace(role="tool")
+    blocks = fields.get("content")
+    if fields["role"] == "tool" and isinstance(blocks, list) and any(map(_is_answer, blocks)):
+        # The parts carry the call ids, as they do in a user's message.
+        return normalise({"role": "user", "content": blocks})._replace(role="tool")
     if fields["role"] == "tool":
         fields.setdefault("tool_call_id", raw.get("id"))
     return normalise(fields)
+
+
+def _is_answer(block: Any) -> bool:
+    return isinstance(block, dict) and block.get("type") == "tool_result"
 
 
 def _block(part: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from tracer.collectors.activity import Activity, Verdict, as_text, first, text_of, tool_result, verdict, whole
 from tracer.collectors.message import Call, Message
-from tracer.collectors.messages import decode, normalise
+from tracer.collectors.messages import decode, is_message, merge_reasoning, normalise
 from tracer.records import Span
 
 KINDS: dict[str, Literal["llm", "tool", "agent", "evaluator"]] = {
@@ -34,6 +34,9 @@ _BOOKKEEPING = frozenset(
 _METHOD = re.compile(
     r"[._](?:run|arun|invoke|ainvoke|execute|_?execute_(?:core|task)|kickoff|step|on_messages(?:_stream)?)\Z"
 )
+_KNOWN_ROLES = frozenset({"system", "user", "assistant", "tool"})
+_QUESTIONS = ("task", "question", "query", "prompt", "input")
+"""Arguments of an agent's entry point that hold what it is asked."""
 _INDEXED = re.compile(r"\A(\d{1,9})\.(.+)\Z", re.DOTALL)
 
 
@@ -93,7 +96,7 @@ def unflatten(attributes: dict[str, Any], prefix: str) -> list[dict[str, Any]]:
 
 
 def _agent(span: Span, kind: str) -> str | None:
-    """The agent that the span names: its attribute, the graph's node, LangGraph's namespace, or an agent span's name."""
+    """The agent that the span names: by attribute, LangGraph's namespace, the graph's node, or its own name."""
     found = span.attributes
     if named := text_of(first(found, "agent.name", "gen_ai.agent.name")):
         return named
@@ -115,43 +118,54 @@ def _langgraph_agent(metadata: dict[str, Any]) -> str | None:
 
 
 def _both(found: dict[str, Any]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
-    """Inputs and outputs: the flattened messages, else the span's plain input and output."""
-    inputs = [_message(item, "user") for item in unflatten(found, "llm.input_messages")]
-    outputs = [_message(item, "assistant") for item in unflatten(found, "llm.output_messages")]
-    inputs = inputs or [Message("user", text) for text in _completions(found, "llm.prompts", "prompt.text")]
-    outputs = outputs or [Message("assistant", text) for text in _completions(found, "llm.choices", "completion.text")]
-    return (
-        tuple(inputs or _plain(found.get("input.value"), "user")),
-        tuple(outputs or _plain(found.get("output.value"), "assistant")),
-    )
+    """What a model or agent was given, and what it put out."""
+    return _side(found, "input", "user"), _side(found, "output", "assistant")
 
 
-def _completions(found: dict[str, Any], prefix: str, leaf: str) -> list[str]:
-    return [as_text(item[leaf]) for item in unflatten(found, prefix) if leaf in item]
+def _side(found: dict[str, Any], side: str, role: str) -> tuple[Message, ...]:
+    """The flattened messages, or the span's JSON value where that says more: some instrumentors flatten only part."""
+    flat = [_message(item, role) for item in unflatten(found, f"llm.{side}_messages")]
+    whole_value = _structured(found.get(f"{side}.value"))
+    best = max(flat, whole_value, key=lambda messages: sum(map(_parts, messages)))
+    prefix, leaf = ("llm.prompts", "prompt.text") if side == "input" else ("llm.choices", "completion.text")
+    texts = [as_text(item[leaf]) for item in unflatten(found, prefix) if leaf in item]
+    return tuple(best or [Message(role, text) for text in texts] or _plain(found.get(f"{side}.value"), role))
 
 
-def _plain(value: Any, role: str) -> list[Message]:
-    """A span's `input.value` or `output.value`: chat messages where it holds some, else the text as it is."""
+def _parts(message: Message) -> int:
+    return bool(message.text) + bool(message.reasoning) + len(message.calls) + len(message.results)
+
+
+def _structured(value: Any) -> list[Message]:
+    """Chat messages, Responses items or LangChain messages in a JSON value; none unless all of it is such."""
     raw = decode(value)
     if isinstance(raw, dict) and isinstance(raw.get("messages"), list):
         raw = raw["messages"]
         raw = raw[0] if raw and isinstance(raw[0], list) else raw
-    if isinstance(raw, list) and raw and all(isinstance(item, dict) for item in raw):
-        found = [message for item in raw if (message := _langchain_message(item)) is not None]
-        if len(found) == len(raw):
-            return found
-    text = as_text(value)
-    return [Message(role, text)] if text.strip() else []
+    found = [_any_message(item) for item in raw] if isinstance(raw, list) else [_any_message(raw)]
+    known = [message for message in found if message is not None]
+    return merge_reasoning(known) if len(known) == len(found) else []
 
 
-def _langchain_message(raw: dict[str, Any]) -> Message | None:
-    """{"type": "human", "data": {...}}, a dumped constructor, or {"role", "content"}; None for anything else."""
-    inner = raw.get("data") or raw.get("kwargs") or raw
-    kind = raw.get("role") or inner.get("type") or raw.get("type") if isinstance(inner, dict) else None
-    role = _ROLES.get(str(kind), kind)
-    if role not in {"system", "user", "assistant", "tool"} or "content" not in inner:
+def _any_message(raw: Any) -> Message | None:
+    """{"type": "human", "data": {...}}, a dumped constructor, or a provider's message; None for anything else."""
+    if not isinstance(raw, dict):
         return None
-    return normalise({**inner, "role": role})
+    inner = raw.get("data") or raw.get("kwargs") or raw
+    if not isinstance(inner, dict):
+        return None
+    kind = inner.get("role") or inner.get("type") or raw.get("type")
+    role = _ROLES.get(str(kind), str(kind))
+    fields = {**inner, "role": role} if role in _KNOWN_ROLES and "content" in inner else inner
+    return normalise(fields) if is_message(fields) else None
+
+
+def _plain(value: Any, role: str) -> list[Message]:
+    """A span's `input.value` or `output.value` as one text: what an entry point is asked, else the value as it is."""
+    raw = decode(value) if role == "user" else None
+    asked = [raw[key] for key in _QUESTIONS if isinstance(raw.get(key), str)] if isinstance(raw, dict) else []
+    text = asked[0] if asked else as_text(value)
+    return [Message(role, text)] if text.strip() else []
 
 
 def _message(flat: dict[str, Any], role: str) -> Message:
@@ -183,7 +197,7 @@ def _tool(span: Span, agent: str | None) -> Activity:
     """A tool, a retriever or a guardrail: each is asked something and answers."""
     found = span.attributes
     name = text_of(first(found, "tool.name", "tool_call.function.name")) or span.name or "tool"
-    arguments = as_text(first(found, "tool_call.function.arguments", "tool.parameters.values", "input.value"))
+    arguments = as_text(_arguments(first(found, "tool_call.function.arguments", "input.value")))
     content, call_id, status = _tool_output(found)
     call_id = text_of(first(found, "tool_call.id", "tool.id", "gen_ai.tool.call.id")) or call_id
     return Activity(
@@ -192,6 +206,14 @@ def _tool(span: Span, agent: str | None) -> Activity:
         call=Call(name, arguments, call_id),
         result=tool_result(span, content, call_id, name, status),
     )
+
+
+def _arguments(value: Any) -> Any:
+    """smolagents logs a Python call; its keywords are the arguments."""
+    raw = decode(value)
+    if isinstance(raw, dict) and raw.get("args") == [] and isinstance(raw.get("kwargs"), dict):
+        return raw["kwargs"]
+    return value
 
 
 def _tool_output(found: dict[str, Any]) -> tuple[str | None, str | None, str | None]:

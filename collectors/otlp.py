@@ -1,4 +1,4 @@
-"""OTLP/JSON: an ExportTraceServiceRequest per file, or one per line as the OpenTelemetry Collector's file exporter writes.
+"""OTLP/JSON: an ExportTraceServiceRequest per file, or one per line as the Collector's file exporter writes.
 
 The protocol says lowerCamelCase, hex ids and integers as strings; real files also hold snake_case, base64 ids (strict
 protobuf-JSON dumps), numbers, and enums by name. Unknown fields are ignored, as the protocol demands. GenAI events

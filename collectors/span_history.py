@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from tracer.collectors.message import Call, Message, Result
 from tracer.collectors.messages import decode, json_text
+from tracer.collectors.steps import handoff_target
 from tracer.records import Pointer
 
 Key = tuple[str, ...]
@@ -143,7 +144,7 @@ class History:
             free = [(index, made) for index, made in free if not made.id]
             if by_id:
                 return by_id[0]
-        named = [(index, made) for index, made in free if made.name == call.name]
+        named = [(index, made) for index, made in free if made.name == call.name or _same_handoff(made, call)]
         same = [index for index, made in named if decode(made.arguments) == decode(call.arguments)]
         return next(iter(same or [index for index, _ in named]), None)
 
@@ -160,7 +161,8 @@ class History:
             return part
         if part.role == "assistant":
             return part._replace(agent=source.agent)
-        return part._replace(agent=source.sender if self.entries else None)
+        sends = source.sender in self._received and any(entry.role == "user" for entry in self.entries)
+        return part._replace(agent=source.sender if sends else None)
 
     def _add(self, message: Message, source: Source) -> int:
         index = len(self.entries)
@@ -236,6 +238,12 @@ def _keys(message: Message) -> list[Key]:
 
 def _call_key(call: Call) -> Key:
     return ("call", call.id) if call.id else ("call", call.name, json_text(decode(call.arguments)))
+
+
+def _same_handoff(one: Call, other: Call) -> bool:
+    """A hand-off's span may carry a name of its own: `handoff to billing` for the call `transfer_to_billing`."""
+    hands_off, target = handoff_target(one)
+    return hands_off and target is not None and handoff_target(other) == (True, target)
 
 
 def _squeeze(text: str) -> str:

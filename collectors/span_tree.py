@@ -19,7 +19,7 @@ DIALECTS: dict[str, Callable[[Span], Activity | None]] = {
 """Conventions in the order in which they are asked; the first that knows the span reads it."""
 
 _MAX_TIES = 40
-"""Ancestors that are compared when spans start at the same instant: enough for any clock, bounded for a hostile file."""
+"""Ancestors compared when spans start at the same instant: enough for any clock, bounded for a hostile file."""
 
 
 @dataclass(slots=True, eq=False)

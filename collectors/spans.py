@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 from tracer.collectors import genai, openinference
 from tracer.collectors.activity import Activity, Verdict, exception_text
-from tracer.collectors.span_history import History, Source
 from tracer.collectors.message import Message
+from tracer.collectors.span_history import History, Source
 from tracer.collectors.span_tree import Event, Node, activities, events, nodes, unique
 from tracer.collectors.steps import steps_from_messages
 from tracer.records import Outcome, Recording, Run, Span, Step, content_hash, run_id
