@@ -267,7 +267,15 @@ def json_schema(name: str) -> dict[str, Any]:
         "$id": f"urn:blametrace:schema:{name}:{version}",
         "version": version,
     }
-    return head | form.model_json_schema(mode="serialization", by_alias=True)
+    return head | _open(form.model_json_schema(mode="serialization", by_alias=True))
+
+
+def _open(schema: Any) -> Any:
+    """The schema without its promise that no field will ever be added."""
+    if isinstance(schema, dict):
+        closed = {"additionalProperties": False}.items()
+        return {key: _open(value) for key, value in schema.items() if (key, value) not in closed}
+    return [_open(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def _run_fields(run: Run) -> dict[str, Any]:

@@ -36,11 +36,10 @@ def ingest(
         result = tracer.ingest(paths, db, progress=progress)
     if as_json:
         print_json(IngestReport.of(result), without_null=True)
-    else:
-        _print(result)
     if not result.sources:
         _refuse(result)
     if not as_json:
+        _print(result)
         hint("`tracer runs` lists them, `tracer blame` explains the last failed one")
 
 
@@ -55,6 +54,10 @@ def _print(result: Ingested) -> None:
         added = [_count(result.runs, "run"), _count(result.steps, "step")]
         added += [_count(result.spans, "span")] if result.spans else []
         print(f"added {', '.join(added)}" if any(result[:3]) else "nothing new: all of it was loaded before")
+    _warn_of_skipped(result)
+
+
+def _warn_of_skipped(result: Ingested) -> None:
     for source, reason in result.skipped[:_SHOWN]:
         warn(f"skipped {source}: {reason}")
     if len(result.skipped) > _SHOWN:
@@ -66,10 +69,10 @@ def _count(number: int, noun: str) -> str:
 
 
 def _refuse(result: Ingested) -> None:
-    """End with an error when no file was a log."""
+    """End with an error when no file was a log: its own reason where there is only one."""
     from tracer.errors import BadInputError
 
     if len(result.skipped) == 1:
-        raise BadInputError("the file was not loaded, for the reason given")
-    tried = _count(len(result.skipped), "file") if result.skipped else "no files, so none"
-    raise BadInputError(f"nothing was loaded: {tried} looked at; `tracer ingest --help` names what can be read")
+        raise BadInputError(": ".join(result.skipped[0]))
+    _warn_of_skipped(result)
+    raise BadInputError(f"nothing was loaded: none of {_count(len(result.skipped), 'file')} is a log that can be read")
