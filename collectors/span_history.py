@@ -45,8 +45,8 @@ class History:
         """Entries that the log itself names as an entry's origin."""
         self._known: dict[Key, list[int]] = defaultdict(list)
         self._instructed: set[str | None] = set()
-        self._executed: set[int] = set()
-        """Calls that a tool's span has claimed."""
+        self._waiting: dict[int, Call] = {}
+        """Calls that no tool's span has claimed, in order."""
         self._spoken: set[int] = set()
         """Calls that a model's output has claimed."""
         self._answers: dict[int, int] = {}
@@ -97,13 +97,13 @@ class History:
                 id=made.id or call.id or source.span_id, handoff_to=made.handoff_to or call.handoff_to
             )
             self.entries[index] = self.entries[index]._replace(calls=(joined,))
-        self._executed.add(index)
+        self._waiting.pop(index, None)
         return index
 
     def answer(self, result: Result, call: int, source: Source) -> int:
         """A tool's span ends: its result, which the next history may have shown already."""
         made = self.entries[call].calls[0]
-        result = result._replace(id=made.id, name=result.name or made.name)
+        result = result._replace(id=made.id, name=made.name)
         known = self._answers.get(call)
         if known is None:
             return self._add(Message("tool", results=(result,)), source)
@@ -134,11 +134,7 @@ class History:
 
     def _open_call(self, call: Call) -> int | None:
         """The call that a tool's span executes: by id, else by name and arguments, else the first of that name."""
-        free = [
-            (index, entry.calls[0])
-            for index, entry in enumerate(self.entries)
-            if entry.calls and index not in self._executed
-        ]
+        free = list(self._waiting.items())
         if call.id:
             by_id = [index for index, made in free if made.id == call.id]
             free = [(index, made) for index, made in free if not made.id]
@@ -171,6 +167,7 @@ class History:
         )
         for key in _keys(message):
             self._known[key].append(index)
+        self._waiting.update((index, call) for call in message.calls)
         for result in message.results:
             self._pair(result, index)
         return index
@@ -183,11 +180,14 @@ class History:
                 self._answers[calls[0]] = index
 
     def _key(self, part: Message) -> Key:
-        """The key under which the run knows this part, if it does: an answer also by its text."""
-        keys = _keys(part)
-        if part.results and not self._known.get(keys[0]):
-            return next((key for key in keys[1:] if self._known.get(key)), keys[0])
-        return keys[0]
+        """The key under which the run knows this part, if it does: an answer by its call's id, else by its text."""
+        if part.calls:
+            return _call_key(part.calls[0])
+        if not part.results:
+            return _text_key(part)
+        answer = part.results[0]
+        by_id, by_text = ("result", answer.id or ""), ("answer", _squeeze(answer.content))
+        return by_id if answer.id and (self._known.get(by_id) or not self._known.get(by_text)) else by_text
 
     def _complete(self, index: int, part: Message) -> None:
         """A history may hold the answer that the tool's own span did not record."""
@@ -223,8 +223,6 @@ def _spoken_parts(message: Message) -> Iterator[Message]:
 def _keys(message: Message) -> list[Key]:
     """Under what an entry is known later. Roles do not count: one agent's answer is the next one's question."""
     keys: list[Key] = []
-    if message.role in INSTRUCTIONS:
-        return [("system", _squeeze(message.text))]
     for call in message.calls:
         keys.append(_call_key(call))
         keys += [("text", _squeeze(text)) for text in _strings(decode(call.arguments))]
@@ -232,8 +230,12 @@ def _keys(message: Message) -> list[Key]:
         keys += [("result", result.id)] if result.id else []
         keys += [("answer", _squeeze(result.content)), ("text", _squeeze(result.content))]
     if message.text.strip() or not keys:
-        keys.append(("text", _squeeze(message.text)))
+        keys.append(_text_key(message))
     return keys
+
+
+def _text_key(message: Message) -> Key:
+    return ("system" if message.role in INSTRUCTIONS else "text", _squeeze(message.text))
 
 
 def _call_key(call: Call) -> Key:

@@ -34,6 +34,12 @@ class Node:
     parent: Node | None = None
     children: list[Node] = field(default_factory=list)
     depth: int = 0
+    agent: str | None = None
+    """The agent whose work this is: the span's own word, else the nearest agent around it."""
+    sender: str | None = None
+    """The nearest other agent around it: the one that this agent works for."""
+    judged: bool = False
+    """Inside an evaluation, so not part of the run."""
 
     def ancestors(self) -> Iterator[Node]:
         """From the parent to the root."""
@@ -131,6 +137,11 @@ def _downward(root: Node) -> Iterator[Node]:
             node.depth = node.parent.depth + 1
             node.start = max(node.start, node.parent.start)
             node.end = max(node.end, node.start)
+            node.judged = node.parent.judged or node.parent.kind == "evaluator"
+            node.agent = (node.activity.agent if node.activity else None) or node.parent.agent
+            node.sender = node.parent.sender if node.agent == node.parent.agent else node.parent.agent
+        elif node.activity:
+            node.agent = node.activity.agent
         yield node
 
 
@@ -142,9 +153,9 @@ def activities(tree: Sequence[Node]) -> list[tuple[Node, Activity]]:
     is the same call. What an evaluator asks a model is not part of the run. An agent's own messages count only where
     no model call below it recorded any.
     """
-    kept = []
+    kept: list[tuple[Node, Activity]] = []
     for node in tree:
-        if node.activity is None or node.kind == "evaluator" or any(a.kind == "evaluator" for a in node.ancestors()):
+        if node.activity is None or node.kind == "evaluator" or node.judged:
             continue
         activity = {"llm": _model_call, "tool": _tool_call, "agent": _agent_work}[node.activity.kind](
             node, node.activity

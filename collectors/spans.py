@@ -47,16 +47,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def runs_from_spans(spans: Sequence[Span]) -> list[tuple[Recording, tuple[str, ...]]]:
     """The runs in these spans, each with its trace ids, in order of their start."""
-    grouped: dict[tuple[str, str], list[Span]] = defaultdict(list)
+    grouped: dict[tuple[str, str], list[Node]] = defaultdict(list)
     for trace in _traces(unique(spans)):
-        grouped[_run_key(trace)] += trace
+        tree = nodes(trace)
+        grouped[_run_key(tree)] += tree
     found = []
-    for key, members in grouped.items():
-        tree = nodes(sorted(members, key=lambda span: (span.started_ns or 0, span.trace_id, span.span_id)))
+    for key, tree in grouped.items():
         steps, unreadable = _steps(tree)
         if steps:
             run = _run(key, tree, steps, unreadable)
-            found.append((Recording(run, steps), tuple(sorted({span.trace_id for span in members}))))
+            found.append((Recording(run, steps), tuple(sorted({node.span.trace_id for node in tree}))))
     return sorted(found, key=lambda pair: (pair[0].run.started or _EPOCH, pair[0].run.id))
 
 
@@ -67,13 +67,13 @@ def _traces(spans: Iterable[Span]) -> list[list[Span]]:
     return list(traces.values())
 
 
-def _run_key(trace: Sequence[Span]) -> tuple[str, str]:
+def _run_key(tree: Sequence[Node]) -> tuple[str, str]:
     """The outermost conversation id of a trace, else the trace's own id: nested agents may keep their own threads."""
-    for span in (node.span for node in sorted(nodes(trace), key=lambda n: (n.depth, n.start, n.span.span_id))):
+    for node in sorted(tree, key=lambda node: (node.depth, node.start, node.span.span_id)):
         for read in CONVERSATION:
-            if found := read(span):
+            if found := read(node.span):
                 return "conversation", found
-    return "trace", trace[0].trace_id
+    return "trace", tree[0].span.trace_id
 
 
 def _steps(tree: Sequence[Node]) -> tuple[tuple[Step, ...], int]:
@@ -187,13 +187,12 @@ def _silence(node: Node) -> tuple[Message, ...]:
 
 def source_of(node: Node, activity: Activity) -> Source:
     """Whose span this is: its own word, else the nearest agent around it, else its service."""
-    around = [above.activity.agent for above in node.ancestors() if above.activity and above.activity.agent]
     service = node.span.service
-    agent = activity.agent or next(iter(around), None) or (service if service and _named(service) else None)
+    agent = activity.agent or node.agent or (service if service and _named(service) else None)
     return Source(
         span_id=node.span.span_id,
         agent=agent,
-        sender=next((name for name in around if name != agent), None),
+        sender=node.sender if node.sender != agent else None,
         model=activity.model,
         started=moment(node.span.started_ns),
         ended=moment(node.span.ended_ns),
