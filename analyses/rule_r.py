@@ -9,22 +9,37 @@
 from __future__ import annotations
 
 from tracer.analyses.features import Features
+from tracer.analyses.ranking import Ranking
 from tracer.graph import pagerank_back
 
 PLAN_STRAYS = 0.7
 """Share of the task's words that a plan leaves out, above which it is a plan for something else."""
 
 
-def rule_r(features: Features) -> int:
-    """The step that the rule blames."""
+def rule_r(features: Features) -> Ranking:
+    """The rule's step, then the acting steps by that PageRank, then the others in time order."""
+    view = features.view
+    rank = _pagerank(features)
+    by_rank = sorted(view.actors, key=lambda i: (-rank[i], i))
+    first, words = _choice(features, by_rank[0])
+    acting = [index for index in by_rank if index != first]
+    rest = [index for index in view.candidates if index != first and index not in set(acting)]
+    return Ranking((first, *acting, *rest), words)
+
+
+def _choice(features: Features, highest: int) -> tuple[int, str]:
     view = features.view
     opening = view.candidates[0]
-    if view.steps[opening].kind == "plan" and features.plan_strays(opening) > PLAN_STRAYS:
-        return opening
+    if features.plan_strays(opening) > PLAN_STRAYS:
+        return opening, "the plan is about something else than the task"
     failed = next((i for i in view.actors if view.result_status(i) in {"error", "empty"}), None)
     if failed is not None:
-        return failed
+        return failed, "the first action that failed or brought nothing"
+    return highest, "most of the answer's information came through it"
+
+
+def _pagerank(features: Features) -> list[float]:
     seeds = {index: share for index, share in features.introduced_answer.items() if share > 0}
-    seeds[view.symptom] = seeds.get(view.symptom, 0.0) + 1.0
-    rank = pagerank_back(view.steps, view.edges, seeds)
-    return max(view.actors, key=lambda i: (rank[i], -i))
+    symptom = features.view.symptom
+    seeds[symptom] = seeds.get(symptom, 0.0) + 1.0
+    return pagerank_back(features.view.steps, features.view.edges, seeds)

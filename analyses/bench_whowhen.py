@@ -1,0 +1,203 @@
+"""`tracer bench whowhen`: every method on labelled runs, by subset, with intervals and baselines.
+
+Protocols. `shipped`: the shipped ranker; runs of its training record are marked in-sample and left out of the score.
+`cv`: the ranker is trained anew in 10 folds grouped by question, 5 seeds, all choices (strength, threshold) made inside
+the training folds; the untrained methods are scored once, being the same in each fold.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from importlib.resources import files
+from pathlib import PurePath
+from typing import Any, Literal, NamedTuple
+
+from tracer.analyses.blame import METHODS
+from tracer.analyses.cases import Case, folds, prepare
+from tracer.analyses.ranker import RankerModel, shipped
+from tracer.analyses.scoring import Prediction, score
+from tracer.analyses.train_ranker import group_hash, predict, predict_position, train
+from tracer.errors import BadInputError
+from tracer.records import Recording
+from tracer.stats import bootstrap_mean
+
+Protocol = Literal["shipped", "cv"]
+SUBSETS = ("Algorithm-Generated", "Hand-Crafted")
+FOLDS, SEEDS = 10, 5
+COMPARED = ("first-code", "rule-r")
+Progress = Callable[[int, int], None]
+
+TRIVIAL: dict[str, Callable[[Case], int]] = {
+    "step-0": lambda case: 0,
+    "step-1": lambda case: min(1, len(case.steps) - 1),
+    "last-step": lambda case: len(case.steps) - 1,
+}
+"""Rules that look at nothing."""
+
+
+def subset_of(case: Case) -> str:
+    """From the path where it says so, else from the framework."""
+    named = next((name for name in SUBSETS if name in PurePath(case.run.source).as_posix()), None)
+    return named or {"ag2": SUBSETS[0], "magentic-one": SUBSETS[1]}.get(case.run.framework or "", "Other")
+
+
+def bench(
+    recordings: Iterable[Recording],
+    protocol: Protocol = "shipped",
+    second_labels: str | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """The whole benchmark; the shape is published as the schema `bench-whowhen`."""
+    cases = [prepare(recording) for recording in recordings if recording.run.labels]
+    if not cases:
+        raise BadInputError("no labelled run here; give a folder of Who&When files")
+    predictions = _cv(cases, progress) if protocol == "cv" else _shipped(cases)
+    result: dict[str, Any] = {"schema": "bench-whowhen/1", "protocol": protocol, "subsets": {}}
+    for name in sorted({subset_of(case) for case in cases}):
+        members = [case for case in cases if subset_of(case) == name]
+        result["subsets"][name] = _subset(members, predictions, protocol)
+    if second_labels is not None:
+        result["second_labels"] = _second(cases, predictions, second_labels)
+    return result
+
+
+Rows = dict[str, list[Prediction]]
+
+
+def _untrained(cases: Sequence[Case]) -> Rows:
+    rows: Rows = {name: [] for name in METHODS if name != "ranker"}
+    for case in cases:
+        for name in rows:
+            ranking = METHODS[name](case.features)
+            rows[name].append(Prediction(case, ranking.order))
+    for name, rule in TRIVIAL.items():
+        rows[name] = [Prediction(case, (rule(case), *(i for i in range(len(case.steps)) if i != rule(case)))) for case in cases]
+    return rows
+
+
+def _ranked(case: Case, probability: dict[int, float], threshold: float = 0.0) -> Prediction:
+    order = tuple(sorted(case.features.view.candidates, key=lambda i: (-probability[i], i)))
+    return Prediction(case, order, probability, claims=probability[order[0]] >= threshold)
+
+
+def _uniform(case: Case) -> Prediction:
+    return _ranked(case, {i: 1 / len(case.steps) for i in range(len(case.steps))})
+
+
+def _shipped(cases: Sequence[Case]) -> Rows:
+    model = shipped()
+    fresh = [case for case in cases if not in_sample(case)]
+    return {"ranker": [_ranked(case, predict(case, model), model.threshold) for case in fresh], **_untrained(fresh)}
+
+
+def _cv(cases: Sequence[Case], progress: Progress | None) -> Rows:
+    rows: Rows = {"ranker": [], "position-only": []}
+    for seed in range(SEEDS):
+        for k, held in enumerate(folds(cases, FOLDS, seed)):
+            others = [case for i, case in enumerate(cases) if i not in set(held)]
+            model: RankerModel = train(others).model
+            # each subset has its own cadence, so the position baseline may know it, too: it gets the better chance
+            for i in held:
+                rows["ranker"].append(_ranked(cases[i], predict(cases[i], model), model.threshold))
+                alike = [case for case in others if subset_of(case) == subset_of(cases[i])]
+                rows["position-only"].append(_ranked(cases[i], predict_position(alike or others, cases[i])))
+            if progress:
+                progress(seed * FOLDS + k + 1, SEEDS * FOLDS)
+    return {**rows, "uniform": [_uniform(case) for case in cases], **_untrained(cases)}
+
+
+def in_sample(case: Case) -> bool:
+    """True when the run, or another run of its question, was used to train the shipped ranker."""
+    record = json.loads(files("tracer.analyses").joinpath("ranker.training.json").read_bytes())
+    return case.run.content_hash in record["content_hashes"] or group_hash(case) in record["groups"]
+
+
+def _subset(members: Sequence[Case], predictions: Rows, protocol: Protocol) -> dict[str, Any]:
+    names = {case.run.id for case in members}
+    rows = {name: [p for p in found if p.case.run.id in names] for name, found in predictions.items()}
+    scored = {p.case.run.id for p in rows["ranker"]}
+    result: dict[str, Any] = {
+        "n": len(scored),
+        "in_sample": len(members) - len(scored),
+        "label_defects": [defect for case in members for defect in label_defects(case)],
+        "methods": {name: score(found) for name, found in rows.items() if found},
+    }
+    if scored:
+        result["ranker_minus"] = {name: _difference(rows["ranker"], rows[name]) for name in COMPARED}
+    return result
+
+
+class Defect(NamedTuple):
+    """A label that cannot be right as it stands."""
+
+    source: str
+    step: int
+    defect: str
+
+
+def label_defects(case: Case) -> list[dict[str, Any]]:
+    """Label past the end; labelled agent is not the speaker; the step is an executor's."""
+    label, found = case.label, []
+    if label.step >= len(case.steps):
+        found.append("past the end of the log")
+    else:
+        speaker = case.steps[label.step].agent
+        if speaker.casefold() != label.agent.casefold():
+            found.append(f"names {label.agent}, but {speaker} speaks at that step")
+        if speaker in case.features.view.executors:
+            found.append("points at an executor's output")
+    return [Defect(PurePath(case.run.source).name, label.step, text)._asdict() for text in found]
+
+
+def _difference(ours: Sequence[Prediction], theirs: Sequence[Prediction]) -> dict[str, Any]:
+    """Paired bootstrap over questions of ours minus theirs: exact step, agent, top 3."""
+    other = {p.case.run.id: p for p in theirs}
+    pairs = [(p, other[p.case.run.id]) for p in ours]
+    groups = [p.case.group for p in ours]
+    measures: dict[str, Callable[[Prediction], bool]] = {
+        "step": lambda p: p.step_right,
+        "agent": lambda p: p.agent_right,
+        "top3": lambda p: p.rank <= 3,
+    }
+    return {
+        name: list(bootstrap_mean([float(right(a)) - float(right(b)) for a, b in pairs], groups)[:3])
+        for name, right in measures.items()
+    }
+
+
+def _second(cases: Sequence[Case], predictions: Rows, text: str) -> dict[str, Any]:
+    """A second team's labels (AgentRx: steps from 1, several failures and one root cause for a run).
+
+    Agreement of the teams, and how often each method points at a step that either team called a failure.
+    """
+    try:
+        second = {item["whowhen_file"]: item for item in json.loads(text)}
+        roots = {name: _root(item) for name, item in second.items()}
+    except (ValueError, KeyError, TypeError, StopIteration) as error:
+        raise BadInputError("second labels: expected a JSON array of {whowhen_file, failures, root_cause}") from error
+    both = [case for case in cases if subset_of(case) == "Hand-Crafted" and PurePath(case.run.source).name in second]
+    if not both:
+        raise BadInputError("second labels: none of their files is among the hand-crafted runs here")
+    pairs = [(case, *roots[PurePath(case.run.source).name]) for case in both]
+    anyone = {case.run.id: {case.label.step, *_failures(second[PurePath(case.run.source).name])} for case in both}
+    return {
+        "n": len(both),
+        "step_agreement": sum(case.label.step == step for case, step, _ in pairs) / len(both),
+        "agent_agreement": sum(case.label.agent.casefold() == agent.casefold() for case, _, agent in pairs) / len(both),
+        "points_at_a_failure": {
+            name: sum(p.step in anyone[p.case.run.id] for p in hits) / len(hits)
+            for name, found in predictions.items()
+            if (hits := [p for p in found if p.case.run.id in anyone])
+        },
+    }
+
+
+def _root(item: dict[str, Any]) -> tuple[int, str]:
+    """Step from 0, and agent, of the root cause."""
+    failure = next(f for f in item["failures"] if f["failure_id"] == item["root_cause"]["failure_id"])
+    return int(failure["step_number"]) - 1, str(failure["failed_agent"])
+
+
+def _failures(item: dict[str, Any]) -> set[int]:
+    return {int(failure["step_number"]) - 1 for failure in item["failures"]}
