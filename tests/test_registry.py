@@ -1,0 +1,78 @@
+"""The cascade: the first collector that says yes reads the file; else one line says why each said no."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tracer.collectors.container import open_containers
+from tracer.collectors.registry import COLLECTORS, recognise
+from tracer.errors import BadInputError, UnknownFormatError
+
+
+def test_names_are_unique_and_the_loosest_format_comes_last() -> None:
+    """Chat messages are inside nearly every other format."""
+    names = [collector.name for collector in COLLECTORS]
+    assert len(set(names)) == len(names)
+    assert names[-2:] == ["chat_reasoning", "chat"]
+    assert names[:2] == ["otlp_json", "otel_python"]
+
+
+def test_an_unknown_file_names_every_format_and_its_reason(tmp_path: Path) -> None:
+    """In one line that begins with the path."""
+    (tmp_path / "a.json").write_text('{"weather": "fine"}')
+    [container] = open_containers(tmp_path / "a.json")
+    with pytest.raises(UnknownFormatError) as raised:
+        recognise(container)
+    line = str(raised.value)
+    assert line.startswith(f"{tmp_path}/a.json: not a format we know; tried otlp_json (")
+    assert "whowhen (no key 'mistake_agent')" in line
+    assert all(f"{collector.name} (" in line for collector in COLLECTORS)
+    assert "\n" not in line
+
+
+def test_a_damaged_member_of_an_archive_says_so_here(tmp_path: Path) -> None:
+    """Opening the archive already knew; the other members still load."""
+    [container] = open_containers(_file(tmp_path, "{}"))
+    with pytest.raises(BadInputError, match="cut off"):
+        recognise(container._replace(defect="a.zip#b.json: cut off"))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "[[]]", "[{}]", "[1]", '"x"', "null", "plain words", "[[[]]]", '[{"a":1},2]']
+)
+def test_no_detector_stumbles_over_odd_values(tmp_path: Path, text: str) -> None:
+    """Each says no in words."""
+    container = open_containers(_file(tmp_path, text or "x"))[0]
+    with pytest.raises(UnknownFormatError):
+        recognise(container)
+
+
+def test_the_real_samples_of_this_wave_are_recognised(real_logs: Path) -> None:
+    """And a format of a later wave is not taken for plain chat."""
+    expected = {
+        "tau_bench/gpt-4o-airline.json": "tau_bench",
+        "chat_reasoning/anthropic_thinking.json": "chat_reasoning",
+        "chat_reasoning/deepseek_reasoning_content.json": "chat_reasoning",
+        "mini_swe_agent/github_issue.traj.json": "chat",
+        "otlp_json/trace.json": "otlp_json",
+    }
+    for name, collector in expected.items():
+        [container] = open_containers(real_logs / "samples" / name)
+        assert recognise(container).name == collector
+    [container] = open_containers(real_logs / "samples/mini_swe_agent/astropy__astropy-12907.traj.json")
+    with pytest.raises(UnknownFormatError, match="a mini-swe-agent trajectory"):
+        recognise(container)
+
+
+def test_every_labelled_run_is_recognised(real_logs: Path) -> None:
+    """All 94, by its label keys."""
+    files = sorted((real_logs / "whowhen-dev").glob("*/*.json"))
+    names = [recognise(container).name for file in files for container in open_containers(file)]
+    assert names == ["whowhen"] * 94
+
+
+def _file(folder: Path, text: str) -> Path:
+    path = folder / "a.json"
+    path.write_text(text if text else json.dumps(None))
+    return path
