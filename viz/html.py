@@ -11,6 +11,7 @@ import hashlib
 import os
 from bisect import bisect_left
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,8 @@ def write_html(path: Path, run: Run, steps: Sequence[Step], edges: Sequence[Edge
         partial.write_bytes(page)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise TracerError(
             f"cannot write {path} ({error.strerror}): name a file in a folder you may write to"
         ) from error

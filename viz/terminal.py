@@ -45,9 +45,7 @@ def blame_report(run: Run, steps: Sequence[Step], finding: Finding, *, width: in
     if first and finding.verdict == "root_cause":
         parts.append(_quote(steps, first.step, width))
     if first:
-        parts += [_heading("Candidates"), _candidates(finding)]
-    if first and first.path:
-        parts += [_heading("From the cause to the symptom"), _path(first.path, finding.symptom)]
+        parts += [_heading("Candidates"), _candidates(finding), *_path(first, finding.symptom)]
     parts += [Text(), *(Text(line, style="dim") for line in wording.claims(finding))]
     return Group(*parts)
 
@@ -75,8 +73,14 @@ def run_report(run: Run, steps: Sequence[Step]) -> RenderableType:
         if step.tool_status in ("error", "empty"):
             kind = Text(f"{wording.KINDS[step.kind]}: {step.tool_status}", style=_STYLES[step.tool_status])
         table.add_row(Text(str(step.index), justify="right"), Text(wording.agent(step.agent, 24)), kind, _said(step))
-    notes = [Text(f"note: {clean(note)}", style="dim") for note in run.notes]
-    return Group(Text(f"run {wording.run_id(run)}", style="bold"), _facts(run, steps), *notes, Text(), table)
+    said = (
+        ("task", run.task),
+        ("answer", run.answer),
+        ("expected", run.expected),
+        *(("note", note) for note in run.notes),
+    )
+    about = [_cut(f"{name}: {text}") for name, text in said if text]
+    return Group(Text(f"run {wording.run_id(run)}", style="bold"), _facts(run, steps), *about, Text(), table)
 
 
 def graph_report(run: Run, steps: Sequence[Step], edges: Sequence[Edge], impact: Mapping[int, float]) -> RenderableType:
@@ -159,11 +163,11 @@ def _candidate(candidate: Candidate, label: str, figure: str) -> Text:
     )
 
 
-def _path(path: Sequence[PathStep], symptom: int | None) -> RenderableType:
-    lines = [_hop(depth, hop, symptom) for depth, hop in enumerate(path)]
-    if symptom is not None and path[-1].step != symptom:
-        lines.append(Text(f"No words of step {path[-1].step} reach the symptom, step {symptom}.", style="dim"))
-    return Padding(Group(*lines), (0, 0, 0, 2))
+def _path(cause: Candidate, symptom: int | None) -> list[RenderableType]:
+    lines = [_hop(depth, hop, symptom) for depth, hop in enumerate(cause.path)]
+    if gap := wording.unreached(cause, symptom):
+        lines.append(Text(gap, style="dim"))
+    return [_heading("From the cause to the symptom"), Padding(Group(*lines), (0, 0, 0, 2))] if lines else []
 
 
 def _hop(depth: int, hop: PathStep, symptom: int | None) -> Text:

@@ -33,9 +33,9 @@ GRAPH_NOTE: Final = "The graph explains how an error travelled; it is not where 
 
 def percent(value: float) -> str:
     """A fraction as a whole percentage; an estimate is never printed as 0 % or 100 %."""
-    if value < 0.005:
+    if value < 0.01:
         return "<1 %"
-    return ">99 %" if value >= 0.995 else f"{value:.0%}".replace("%", " %")
+    return ">99 %" if value > 0.99 else f"{value:.0%}".replace("%", " %")
 
 
 def basis(finding: Finding) -> str:
@@ -78,6 +78,12 @@ def size(steps: Sequence[Step]) -> str:
 def run_id(run: Run) -> str:
     """The run's address."""
     return one_line(run.id, 24)
+
+
+def unreached(cause: Candidate, symptom: int | None) -> str | None:
+    """That the path ends before the symptom, where it does."""
+    end = cause.path[-1].step if cause.path else cause.step
+    return None if symptom in (None, end) else f"No words of step {end} reach the symptom, step {symptom}."
 
 
 def headline(finding: Finding) -> str:
