@@ -60,7 +60,7 @@ def _span(raw: Any, pointer: Pointer) -> Span:
                 *([f"at {pointer.path}"] if pointer.path else []),
             ]
         )
-        raise BadInputError(f"{place}: malformed span: {error}") from error
+        raise BadInputError(f"{place}: malformed span: {str(error).splitlines()[0]}") from error
 
 
 def _parsed(raw: Any, pointer: Pointer) -> Span:
@@ -77,14 +77,14 @@ def _parsed(raw: Any, pointer: Pointer) -> Span:
         name=str(raw.get("name") or ""),
         kind=str(raw.get("kind") or "").rpartition(".")[2].lower() or None,
         service=str(resource["service.name"]) if resource.get("service.name") else None,
-        scope=scope.get("name") if isinstance(scope, dict) else None,
+        scope=str(scope.get("name") or "") or None if isinstance(scope, dict) else None,
         started_ns=unix_ns(raw.get("start_time")),
         ended_ns=unix_ns(raw.get("end_time")),
         status=status,
         status_message=message,
-        attributes=dict(raw.get("attributes") or {}),
-        events=tuple(_event(event) for event in raw.get("events") or ()),
-        links=tuple(_link(link) for link in raw.get("links") or ()),
+        attributes=_object(raw.get("attributes")),
+        events=tuple(_event(event) for event in _list(raw.get("events"))),
+        links=tuple(_link(link) for link in _list(raw.get("links"))),
         resource=resource,
         pointer=pointer,
     )
@@ -99,6 +99,18 @@ def _ids(context: Any) -> tuple[str, str]:
     return trace_id, span_id
 
 
+def _object(value: Any) -> dict[str, Any]:
+    if value is not None and not isinstance(value, dict):
+        raise ValueError("attributes that are no object")
+    return dict(value or {})
+
+
+def _list(value: Any) -> list[Any]:
+    if value is not None and not isinstance(value, list):
+        raise ValueError("events or links that are no list")
+    return value or []
+
+
 def _attributes(resource: Any) -> dict[str, Any]:
     """Newer SDKs nest a resource's attributes beside its schema; older ones wrote them bare."""
     if not isinstance(resource, dict):
@@ -109,7 +121,8 @@ def _attributes(resource: Any) -> dict[str, Any]:
 
 def _status(raw: Any) -> tuple[Literal["unset", "ok", "error"], str | None]:
     code = raw.get("status_code") if isinstance(raw, dict) else raw
-    message = raw.get("description") or raw.get("message") if isinstance(raw, dict) else None
+    said = raw.get("description") or raw.get("message") if isinstance(raw, dict) else None
+    message = None if said is None else str(said)
     match str(code or "").rpartition(".")[2].upper():
         case "OK":
             return "ok", message
@@ -124,7 +137,7 @@ def _event(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": str(raw.get("name") or ""),
         "time_ns": unix_ns(raw.get("timestamp")),
-        "attributes": dict(raw.get("attributes") or {}),
+        "attributes": _object(raw.get("attributes")),
     }
 
 
@@ -132,7 +145,7 @@ def _link(raw: Any) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ValueError("a link that is no object")
     trace_id, span_id = _ids(raw.get("context"))
-    return {"trace_id": trace_id, "span_id": span_id, "attributes": dict(raw.get("attributes") or {})}
+    return {"trace_id": trace_id, "span_id": span_id, "attributes": _object(raw.get("attributes"))}
 
 
 def unix_ns(value: Any) -> int | None:

@@ -90,7 +90,7 @@ def _span(raw: Mapping[str, Any], resource: dict[str, Any], scope: str | None, p
         )
     except ValueError as error:
         raise BadInputError(
-            f"{_place(pointer.file, pointer.line, pointer.path or '')}: malformed span: {error}"
+            f"{_place(pointer.file, pointer.line, pointer.path or '')}: malformed span: {str(error).splitlines()[0]}"
         ) from error
 
 

@@ -49,7 +49,7 @@ class History:
         """Calls that no tool's span has claimed, in order."""
         self._spoken: set[int] = set()
         """Calls that a model's output has claimed."""
-        self._answers: dict[int, int] = {}
+        self.answers: dict[int, int] = {}
         """Call -> its result."""
         self._received: dict[str | None, set[int]] = defaultdict(set)
 
@@ -86,7 +86,7 @@ class History:
 
     def call(self, call: Call, source: Source) -> int:
         """A tool's span begins: the call that it answers, or a new one where no model's output shows it."""
-        index = self._open_call(call)
+        index = self._open_call(call, source.agent)
         if index is None:
             message = Message("assistant", agent=source.agent, calls=(call._replace(id=call.id or source.span_id),))
             index = self._add(message, source)
@@ -104,9 +104,10 @@ class History:
         """A tool's span ends: its result, which the next history may have shown already."""
         made = self.entries[call].calls[0]
         result = result._replace(id=made.id, name=made.name)
-        known = self._answers.get(call)
+        known = self.answers.get(call)
         if known is None:
-            return self._add(Message("tool", results=(result,)), source)
+            self.answers[call] = self._add(Message("tool", results=(result,)), source, answers=call)
+            return self.answers[call]
         shown = self.entries[known].results[0]
         merged = result._replace(content=shown.content or result.content)
         self.entries[known] = self.entries[known]._replace(results=(merged,), span_id=source.span_id)
@@ -132,15 +133,18 @@ class History:
         known = self._known.get(_call_key(call), ())
         return next((index for index in known if index not in self._spoken), None)
 
-    def _open_call(self, call: Call) -> int | None:
-        """The call that a tool's span executes: by id, else by name and arguments, else the first of that name."""
-        free = list(self._waiting.items())
+    def _open_call(self, call: Call, agent: str | None) -> int | None:
+        """The call that a tool's span executes: by id, else by name and arguments, else the first of that name.
+
+        Of several the same agent's: some servers number the calls of every conversation anew.
+        """
+        waiting = sorted(self._waiting.items(), key=lambda item: self.entries[item[0]].agent != agent)
         if call.id:
-            by_id = [index for index, made in free if made.id == call.id]
-            free = [(index, made) for index, made in free if not made.id]
+            by_id = [index for index, made in waiting if made.id == call.id]
             if by_id:
                 return by_id[0]
-        named = [(index, made) for index, made in free if made.name == call.name or _same_handoff(made, call)]
+            waiting = [(index, made) for index, made in waiting if not made.id]
+        named = [(index, made) for index, made in waiting if made.name == call.name or _same_handoff(made, call)]
         same = [index for index, made in named if decode(made.arguments) == decode(call.arguments)]
         return next(iter(same or [index for index, _ in named]), None)
 
@@ -160,7 +164,7 @@ class History:
         sends = source.sender in self._received and any(entry.role == "user" for entry in self.entries)
         return part._replace(agent=source.sender if sends else None)
 
-    def _add(self, message: Message, source: Source) -> int:
+    def _add(self, message: Message, source: Source, answers: int | None = None) -> int:
         index = len(self.entries)
         self.entries.append(
             message._replace(started=source.started, ended=source.ended, span_id=source.span_id, pointer=source.pointer)
@@ -168,16 +172,16 @@ class History:
         for key in _keys(message):
             self._known[key].append(index)
         self._waiting.update((index, call) for call in message.calls)
-        for result in message.results:
+        for result in message.results if answers is None else ():
             self._pair(result, index)
         return index
 
     def _pair(self, result: Result, index: int) -> None:
         """Remember which call a result answers."""
         if result.id:
-            calls = [made for made in self._known.get(("call", result.id), ()) if made not in self._answers]
+            calls = [made for made in self._known.get(("call", result.id), ()) if made not in self.answers]
             if calls:
-                self._answers[calls[0]] = index
+                self.answers[calls[0]] = index
 
     def _key(self, part: Message) -> Key:
         """The key under which the run knows this part, if it does: an answer by its call's id, else by its text."""
@@ -187,7 +191,13 @@ class History:
             return _text_key(part)
         answer = part.results[0]
         by_id, by_text = ("result", answer.id or ""), ("answer", _squeeze(answer.content))
-        return by_id if answer.id and (self._known.get(by_id) or not self._known.get(by_text)) else by_text
+        if not answer.id:
+            return by_text
+        if not self._known.get(by_id):
+            return by_text if self._known.get(by_text) else by_id
+        # Some servers number the calls of every conversation anew: one id, several calls, several answers.
+        reused = len(self._known.get(("call", answer.id), ())) > len(self._known[by_id])
+        return by_text if reused else by_id
 
     def _complete(self, index: int, part: Message) -> None:
         """A history may hold the answer that the tool's own span did not record."""

@@ -8,7 +8,7 @@ holds nothing else makes no run.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from tracer.collectors import genai, openinference
@@ -85,11 +85,17 @@ def _steps(tree: Sequence[Node]) -> tuple[tuple[Step, ...], int]:
     steps = steps_from_messages(teller.history.entries)
     teller.join_agents()
     parents = teller.history.parents
+    calls = {answer: call for call, answer in teller.history.answers.items()}
     joined = tuple(
-        step.model_copy(update={"parents": _before(step.index, {*step.parents, *parents.get(step.index, ())})})
+        step.model_copy(update={"parents": _before(step.index, [*_call_of(step, calls), *parents.get(step.index, ())])})
         for step in steps
     )
     return joined, sum(activity.unreadable for _, activity in found)
+
+
+def _call_of(step: Step, calls: Mapping[int, int]) -> tuple[int, ...]:
+    """The call that a result answers: as its span tells, for ids may be used twice."""
+    return (calls[step.index],) if step.index in calls else step.parents
 
 
 def _before(index: int, parents: Iterable[int]) -> tuple[int, ...]:
@@ -130,7 +136,6 @@ class _Teller:
         elif activity.result is not None:
             call = self.brought[id(node)][0]
             answer = self.history.answer(activity.result, call, source)
-            self.history.parents[answer].add(call)
             self.brought[id(node)].append(answer)
 
     def _agent(self, node: Node, activity: Activity, ends: bool, source: Source) -> None:
