@@ -13,7 +13,7 @@ FIELDS = ("reasoning_content", "reasoning", "thinking")
 
 _OPEN = re.compile(r"(?:\A\s*|^)<(think|thinking)>", re.MULTILINE)
 """Only at the start of a line: prose about the tag is no thought."""
-_CLOSE = re.compile(r"</(?:think|thinking)>")
+_CLOSE = re.compile(r"(?<!`)</(?:think|thinking)>")
 _MIN_ECHO = 40
 """A reasoning text at least this long that also opens the content is an echo, not a coincidence."""
 
@@ -86,20 +86,23 @@ def _from_value(value: Any, origin: str) -> Iterable[Fragment]:
 
 
 def gather(text: str, fragments: list[Fragment]) -> tuple[str, Reasoning]:
-    """Join the fragments, each thought once, and take an echo of them out of the text."""
-    kept: list[Fragment] = []
+    """Join the fragments of each origin, drop an origin that only repeats another, take an echo out of the text."""
+    by_origin: dict[str, list[str]] = {}
     for fragment in fragments:
-        if fragment.text and not any(_squeeze(fragment.text) in _squeeze(other.text or "") for other in kept):
-            kept = [other for other in kept if _squeeze(other.text or "") not in _squeeze(fragment.text)]
-            kept.append(fragment)
+        if fragment.text:
+            by_origin.setdefault(fragment.origin, []).append(fragment.text)
+    kept: dict[str, str] = {}
+    for origin, joined in ((origin, "\n\n".join(texts)) for origin, texts in by_origin.items()):
+        if not any(_squeeze(joined) in _squeeze(other) for other in kept.values()):
+            kept = {key: other for key, other in kept.items() if _squeeze(other) not in _squeeze(joined)}
+            kept[origin] = joined
     if not kept:
         sealed = next((fragment.origin for fragment in fragments), None)
         return text, Reasoning(None, "unreadable", sealed) if sealed else Reasoning()
-    reasoning = "\n\n".join(fragment.text or "" for fragment in kept)
-    origins = dict.fromkeys(fragment.origin for fragment in kept)
+    reasoning = "\n\n".join(kept.values())
     if len(reasoning) >= _MIN_ECHO and text.startswith(reasoning) and text != reasoning:
         text = text[len(reasoning) :].lstrip()
-    return text, Reasoning(reasoning, "present", ", ".join(origins))
+    return text, Reasoning(reasoning, "present", ", ".join(kept))
 
 
 def _squeeze(text: str) -> str:

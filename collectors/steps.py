@@ -20,6 +20,8 @@ PLAIN_ROLES = frozenset(
 SILENT_TOOLS = frozenset({"think"})
 """Scratch pads: their empty answer brought nothing because nothing was asked."""
 _ROLE = re.compile(r"(?P<agent>[^()]+?)\s*\((?:->\s*(?P<recipient>[^()]+)|(?P<note>[^()]*))\)\s*\Z")
+_MAX_ROLE = 200
+"""A longer role is no name with a remark, and the pattern would take its time over it."""
 _HANDOFF = re.compile(
     r"(?:transfer(?:red)?(?:_back)?_to|hand_?off(?:_to)?|delegate(?:_to)?)(?:_+(?P<target>.+))?\Z", re.IGNORECASE
 )
@@ -67,7 +69,8 @@ def steps_from_messages(messages: Sequence[Message]) -> tuple[Step, ...]:
 
 def _speaker(message: Message) -> _Speaker:
     """An explicit name, else the role's own words ("Orchestrator (-> WebSurfer)"), else the plain role."""
-    found = None if message.role in PLAIN_ROLES else _ROLE.match(message.role)
+    long = len(message.role) > _MAX_ROLE
+    found = None if long or message.role in PLAIN_ROLES else _ROLE.match(message.role)
     if found is None:
         return _Speaker(message.agent or message.role, None, None)
     return _Speaker(message.agent or found["agent"], found["recipient"], found["note"])
