@@ -24,7 +24,6 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 _SCOPE_LISTS = ("scopeSpans", "scope_spans", "instrumentationLibrarySpans", "instrumentation_library_spans")
 _KINDS = {0: None, 1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
 _STATUS: dict[Any, Status] = {0: "unset", 1: "ok", 2: "error", "0": "unset", "1": "ok", "2": "error"}
-_MAX_VALUE_DEPTH = 100
 
 
 def detect(container: Container) -> str | None:
@@ -104,10 +103,11 @@ def attributes(raw: Any) -> dict[str, Any]:
     return found
 
 
-def any_value(value: Any, depth: int = 0) -> Any:
-    """An AnyValue as a JSON value. Bytes stay base64 text; a wrapper of no known kind is None."""
-    if depth > _MAX_VALUE_DEPTH:
-        raise ValueError(f"a value nested deeper than {_MAX_VALUE_DEPTH} levels")
+def any_value(value: Any) -> Any:
+    """An AnyValue as a JSON value. Bytes stay base64 text; a wrapper of no known kind is None.
+
+    It recurses no deeper than the JSON nests, which json_values bounds.
+    """
     if not isinstance(value, dict):
         return value
     for name, content in value.items():
@@ -121,15 +121,15 @@ def any_value(value: Any, depth: int = 0) -> Any:
             case "doubleValue" | "double_value":
                 return content if isinstance(content, int | float) else str(content)
             case "arrayValue" | "array_value":
-                return [any_value(item, depth + 1) for item in _list(_mapping(content).get("values"))]
+                return [any_value(item) for item in _list(_mapping(content).get("values"))]
             case "kvlistValue" | "kvlist_value":
-                return _kvlist(content, depth + 1)
+                return _kvlist(content)
     return None
 
 
-def _kvlist(content: Any, depth: int) -> dict[str, Any]:
+def _kvlist(content: Any) -> dict[str, Any]:
     pairs = [item for item in _list(_mapping(content).get("values")) if isinstance(item, dict)]
-    return {str(pair.get("key", "")): any_value(pair.get("value"), depth) for pair in pairs}
+    return {str(pair.get("key", "")): any_value(pair.get("value")) for pair in pairs}
 
 
 def canonical_id(value: Any, size: int) -> str | None:

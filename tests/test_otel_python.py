@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, Tracer, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
-from opentelemetry.trace import Link, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode, Tracer
 
 from tracer.collectors import otel_python
 from tracer.collectors.container import Container, open_containers
@@ -18,10 +18,20 @@ from tracer.errors import BadInputError
 from tracer.records import Span
 
 
-def console(emit: Callable[[Tracer], None], formatter: Callable[[ReadableSpan], str] | None = None) -> str:
+def pretty(span: ReadableSpan) -> str:
+    """The console exporter's own format."""
+    return span.to_json() + "\n"
+
+
+def compact(span: ReadableSpan) -> str:
+    """One span per line."""
+    return span.to_json(indent=None) + "\n"
+
+
+def console(emit: Callable[[Tracer], None], formatter: Callable[[ReadableSpan], str] = pretty) -> str:
     """What ConsoleSpanExporter prints for these spans."""
     out = io.StringIO()
-    exporter = ConsoleSpanExporter(out=out, **({"formatter": formatter} if formatter else {}))
+    exporter = ConsoleSpanExporter(out=out, formatter=formatter)
     provider = TracerProvider(resource=Resource.create({"service.name": "travel"}))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     emit(provider.get_tracer("test"))
@@ -69,7 +79,7 @@ def test_the_consoles_concatenated_output_is_read(tmp_path: Path) -> None:
 
 def test_lines_and_arrays_hold_the_same_spans(tmp_path: Path) -> None:
     """One compact object per line, or all of them in an array, is the same dump."""
-    lines = console(two_spans, lambda span: span.to_json(indent=None) + "\n")
+    lines = console(two_spans, compact)
     array = "[" + ",".join(lines.splitlines()) + "]"
     by_line, by_array = read(tmp_path / "a.jsonl", lines), read(tmp_path / "b.json", array)
     bare = [[span.model_copy(update={"pointer": None}) for span in spans] for spans in (by_line, by_array)]
@@ -111,7 +121,7 @@ def test_a_truncated_dump_is_one_line_of_error(tmp_path: Path) -> None:
 )
 def test_a_malformed_span_is_named_by_its_place(tmp_path: Path, field: str, value: Any, word: str) -> None:
     """The second of two lines is broken; the message says so."""
-    first, second = console(two_spans, lambda span: span.to_json(indent=None) + "\n").splitlines()
+    first, second = console(two_spans, compact).splitlines()
     broken = json.dumps({**json.loads(second), field: value})
     with pytest.raises(BadInputError, match=r"t\.jsonl line 2: malformed span") as caught:
         read(tmp_path / "t.jsonl", f"{first}\n{broken}")
