@@ -7,7 +7,6 @@ weak signal by nature: most failures leave no trace that their own log knows of.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
@@ -18,13 +17,6 @@ import numpy as np
 from tracer.analyses.features import Features
 from tracer.records import Record
 
-_GIVES_UP = re.compile(
-    r"\b(?:unable to|cannot|can't|could not|couldn't|was not able|not possible|sorry|apologi[sz]e|unfortunately|"
-    r"transferred to a human|no (?:information|data|results?) (?:was |were )?(?:found|available))\b",
-    re.IGNORECASE,
-)
-
-
 def _results(f: Features) -> list[str]:
     return [step.tool_status or "unknown" for step in f.view.steps if step.tool_status is not None]
 
@@ -34,20 +26,15 @@ def _failed_share(f: Features) -> float:
     return sum(status in {"error", "empty"} for status in results) / len(results) if results else 0.0
 
 
-def _last_failed(f: Features) -> float:
-    results = _results(f)
-    return float(bool(results) and results[-1] in {"error", "empty"})
-
-
-def _gives_up(f: Features) -> float:
-    return float(bool(_GIVES_UP.search(f.view.steps[f.view.symptom].content[-1_500:])))
+def _repeated(f: Features) -> float:
+    """1 when two results in a row failed: the agent did not find its way out at once."""
+    failed = [status in {"error", "empty"} for status in _results(f)]
+    return float(any(a and b for a, b in zip(failed, failed[1:], strict=False)))
 
 
 SIGNS: dict[str, Callable[[Features], float]] = {
     "share of failed results": _failed_share,
-    "last result failed": _last_failed,
-    "ends by giving up": _gives_up,
-    "stalled": lambda f: float(f.first_trouble is not None),
+    "repeated failures": _repeated,
     "length": lambda f: math.log(len(f.view.steps)) / 5,
 }
 """What is measured of a run, each in about [0, 1]."""
