@@ -39,6 +39,8 @@ def split_think(text: str) -> tuple[str, list[Fragment]]:
     The opening tag may stand in the prompt, so a text that closes a tag it never opened starts mid-thought. A tag
     never closed means that the answer was cut off while thinking: all the rest is reasoning.
     """
+    if "think" not in text:  # nearly every text; much faster than two patterns
+        return text, []
     found: list[Fragment] = []
     opened, closed = _OPEN.search(text), _CLOSE.search(text)
     if closed and (opened is None or closed.start() < opened.start()) and "<think" not in text[: closed.start()]:
