@@ -108,6 +108,20 @@ def test_think_tags_by_the_thousand_take_no_time(tmp_path: Path) -> None:
     assert step.reasoning_state == "present"
 
 
+def test_a_role_of_a_megabyte_of_spaces_takes_no_time(tmp_path: Path) -> None:
+    """A pattern with two ways to read a space would need hours."""
+    [(_, [step])] = through(written(tmp_path, json.dumps([{"role": "x" + " " * 1_000_000, "content": "y"}])))
+    assert step.content == "y"
+
+
+def test_thousands_of_different_thoughts_take_no_time(tmp_path: Path) -> None:
+    """Looking for repetitions must not compare each with each."""
+    text = "\n".join(f"<think>thought {number}</think>" for number in range(20_000))
+    [(_, [step])] = through(written(tmp_path, json.dumps([{"role": "assistant", "content": text}])))
+    assert step.reasoning is not None
+    assert step.reasoning.count("thought") == 20_000
+
+
 def test_a_member_named_like_a_path_is_only_a_name(tmp_path: Path) -> None:
     """Nothing is written to disk."""
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:

@@ -80,6 +80,7 @@ def test_sealed_reasoning_is_unreadable_not_absent(message: dict[str, Any]) -> N
         {"role": "user", "content": "What does </think> mean?"},
         {"role": "user", "content": "<think>not a model</think>"},
         assistant(content="Wrap it in `<think>` please."),
+        assistant(content="Close it with `</think>` please."),
         assistant(content="Line one\n<think> is the tag to use."),
         assistant(content="42", reasoning=None, reasoning_content=""),
         assistant(content="42", reasoning={"effort": "high"}),

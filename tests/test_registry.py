@@ -1,10 +1,13 @@
 """The cascade: the first collector that says yes reads the file; else one line says why each said no."""
 
+import importlib
 import json
+import pkgutil
 from pathlib import Path
 
 import pytest
 
+import tracer.collectors
 from tracer.collectors.container import open_containers
 from tracer.collectors.registry import COLLECTORS, recognise
 from tracer.errors import BadInputError, UnknownFormatError
@@ -16,6 +19,13 @@ def test_names_are_unique_and_the_loosest_format_comes_last() -> None:
     assert len(set(names)) == len(names)
     assert names[-2:] == ["chat_reasoning", "chat"]
     assert names[:2] == ["otlp_json", "otel_python"]
+
+
+def test_every_collector_of_the_folder_is_in_the_cascade() -> None:
+    """A format that is written but not listed would never be read."""
+    names = [module.name for module in pkgutil.iter_modules(tracer.collectors.__path__, "tracer.collectors.")]
+    written = [getattr(importlib.import_module(name), "COLLECTOR", None) for name in names]
+    assert [each.name for each in written if each is not None and each not in COLLECTORS] == []
 
 
 def test_an_unknown_file_names_every_format_and_its_reason(tmp_path: Path) -> None:
