@@ -169,11 +169,11 @@ FEATURES: dict[str, Feature] = {
     "plan": Feature(0, "is a plan", lambda f, i: float(f.view.steps[i].kind == "plan")),
     "plan_strays": Feature(1, "the plan leaves out much of the task", Features.plan_strays),
     "ledger": Feature(-1, "is an orchestrator's ledger", lambda f, i: float("ledger" in f.view.steps[i].marks)),
-    "instruction": Feature(-1, "is an instruction", lambda f, i: float("instruction" in f.view.steps[i].marks)),
     "first_turn": Feature(1, "the agent's first turn", lambda f, i: float(f.agents > 1 and f.turn[i] == 0)),
     # code and results
+    "code": Feature(1, "holds code", lambda f, i: float(f.view.has_code(i))),
     "first_code": Feature(1, "the first code of the run", lambda f, i: float(i == f.first_code)),
-    "error": Feature(1, "its action ended in an error", lambda f, i: float(f.view.result_status(i) == "error")),
+    "empty": Feature(1, "its action brought nothing", lambda f, i: float(f.view.result_status(i) == "empty")),
     "first_failing": Feature(1, "the first action that failed or brought nothing", lambda f, i: float(i == f.first_failing)),
     # what it claims
     "unsupported": Feature(1, "brings values that stand nowhere before", lambda f, i: f.unsupported[i]),

@@ -107,6 +107,6 @@ def cues(features: Features, index: int, model: RankerModel) -> tuple[str, ...]:
 def _told(features: Features, index: int, name: str) -> str:
     """A feature's words, with the rule that called a result failed."""
     result = features.view.results.get(index)
-    if name in {"error", "first_failing"} and result is not None and result.tool_rule:
+    if name in {"empty", "first_failing"} and result is not None and result.tool_rule:
         return f"{FEATURES[name].words} ({result.tool_rule})"
     return FEATURES[name].words
