@@ -133,7 +133,7 @@ def test_no_percentage_stands_alone() -> None:
 
 @pytest.mark.parametrize(
     ("verdict", "title"),
-    [("root_cause", "Root cause"), ("inconclusive", "No step stands out"), ("no_failure", "Nothing to blame")],
+    [("root_cause", "Root cause"), ("inconclusive", "Inconclusive"), ("no_failure", "No failure")],
 )
 def test_every_verdict_has_its_page(verdict: str, title: str) -> None:
     """The reason stands below the title."""

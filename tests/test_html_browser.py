@@ -250,6 +250,25 @@ def test_the_cause_shows_its_text_cues_reasoning_and_the_words_it_passed_on(visi
         assert words in evidence
 
 
+def test_words_reused_in_a_call_are_marked_in_its_arguments(visit: Visit, tmp_path: Path) -> None:
+    """Spans count on from the content: "Look." has 5 characters, a line end follows, then {"n": 42} with 42 at 6."""
+    steps = [
+        Step(index=0, agent="a", kind="message", content="42"),
+        Step(index=1, agent="b", kind="tool_call", content="Look.", tool="find", arguments='{"n": 42}'),
+    ]
+    edge = Edge(
+        source=0,
+        target=1,
+        origin="reused",
+        weight=1,
+        reason="reuses 42",
+        target_spans=(TextSpan(start=12, end=14, text="42"),),
+    )
+    finding = Finding(run=RUN.id, analysis="blame", version=1, verdict="no_failure", method="ranker")
+    page = visit.open(write_html(tmp_path / "call.html", RUN, steps, [edge], finding), "#step=1")
+    assert page.locator("#evidence pre.code mark").all_inner_texts() == ["42"]
+
+
 def test_a_deep_link_opens_its_step(visit: Visit, tmp_path: Path) -> None:
     """#step=2 shows step 2; a link to a step that does not exist leaves the cause on view."""
     report = plain_report(tmp_path)

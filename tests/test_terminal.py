@@ -56,7 +56,7 @@ FINDING = Finding(
     verdict="root_cause",
     method="ranker",
     probability_basis="out-of-domain",
-    basis_reason="The fitted runs had more agents.",
+    basis_reason="those had more agents",
     outcome="failure",
     symptom=3,
     candidates=CANDIDATES,
@@ -100,14 +100,15 @@ Candidates
   2  step 0  ▌            5 % (out of domain)  Manager
              no cue fired
 
-From the cause to the symptom
+From step 1 to the symptom
   step 1 · Counter
-  └─ reused: “42 whales” → step 3 · Writer  (symptom)
+  └─ reused: “42 whales”
+     step 3 · Writer  (symptom)
 
 A percentage is the estimated chance that a step is the decisive one, given that
 the run failed.
 This run is unlike those the figures were fitted on: trust their order more than
-their size. The fitted runs had more agents.
+their size (those had more agents).
 The graph explains how an error travelled; it is not where the accuracy of the
 ranking comes from.
 Nothing was replayed or changed: a step that ranks low is not thereby proven
@@ -125,13 +126,13 @@ Candidates
   2  step 0  ▌            5 % (out of domain)  Manager
              no cue fired
 
-From the cause to the symptom
+From step 1 to the symptom
   step 1 · Counter
-  └─ reused: “42 whales” → step 3 · Writer  (symptom)
+  └─ reused: “42 whales”
+     step 3 · Writer  (symptom)
 
 A percentage is the estimated chance that a step is the decisive one, given that the run failed.
-This run is unlike those the figures were fitted on: trust their order more than their size. The fitted runs had more
-agents.
+This run is unlike those the figures were fitted on: trust their order more than their size (those had more agents).
 The graph explains how an error travelled; it is not where the accuracy of the ranking comes from.
 Nothing was replayed or changed: a step that ranks low is not thereby proven innocent."""
 
@@ -319,7 +320,7 @@ step  agent     impact      uses
    0  Manager         0.00  –
    1  Counter   ██▌   0.50  ← 0 declared 1.00  the next speaker answers
    2  Terminal        0.00  –
-   3  Writer          0.00  ← 1 reused 0.50  42 whales
+   3  Writer          0.00  ← 1 reused 0.50  “42 whales”
 
 declared: the log says so (call id, reply, hand-off, mention)
 reused: words first seen there stand here again"""

@@ -177,24 +177,23 @@ def _facts(step: Step) -> list[str]:
 
 
 def _edges(steps: Sequence[Step], edges: Sequence[Edge]) -> list[dict[str, Any]]:
-    text = {step.index: step.content for step in steps}
+    at = {step.index: step for step in steps}
     return [
         {
             "source": edge.source,
             "target": edge.target,
             "origin": edge.origin,
-            "weight": round(edge.weight, 3),
-            "reason": clean(edge.reason),
-            "words": wording.reused_words(edge, 8) if edge.origin != "declared" else [],
-            "from": _spans(text[edge.source], edge.source_spans),
-            "to": _spans(text[edge.target], edge.target_spans),
+            "weight": edge.weight,
+            "carried": wording.carried(edge, at[edge.target], 8),
+            "from": _spans(wording.spoken(at[edge.source]), edge.source_spans),
+            "to": _spans(wording.spoken(at[edge.target]), edge.target_spans),
         }
         for edge in edges
-        if edge.source in text and edge.target in text
+        if edge.source in at and edge.target in at
     ]
 
 
 def _spans(text: str, spans: Sequence[TextSpan]) -> list[tuple[int, int]]:
     """Python counts code points, the browser counts UTF-16 units: the same slices in the browser's count."""
-    wide = [position for position, character in enumerate(text) if character > "\uffff"]
+    wide = [position for position, character in enumerate(text) if character > "\uffff"] if spans else []
     return [(span.start + bisect_left(wide, span.start), span.end + bisect_left(wide, span.end)) for span in spans]

@@ -6,7 +6,7 @@ cursor nor style the page. Everything reads at 80 columns and without colour.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.console import Group, RenderableType
@@ -96,25 +96,21 @@ def graph_report(run: Run, steps: Sequence[Step], edges: Sequence[Edge], impact:
             Text(str(step.index), justify="right"),
             Text(wording.agent(step.agent, 24)),
             Text(f"{_bar(value, 5)} {value:.2f}"),
-            _sources(sources),
+            _sources(sources, step),
         )
     legend = Text("\n".join(f"{name}: {words}" for name, words in wording.origins(edges)), style="dim")
     return Group(Text(f"run {wording.run_id(run)}", style="bold"), _facts(run, steps), Text(), table, Text(), legend)
 
 
-def _sources(edges: Sequence[Edge]) -> Text:
-    lines = Text("\n").join(_source(edge) for edge in edges) if edges else Text("–", style="dim")
+def _sources(edges: Sequence[Edge], target: Step) -> Text:
+    lines = Text("\n").join(_source(edge, target) for edge in edges) if edges else Text("–", style="dim")
     lines.no_wrap, lines.overflow = True, "ellipsis"
     return lines
 
 
-def _source(edge: Edge) -> Text:
-    words = ", ".join(wording.reused_words(edge)) if edge.origin != "declared" else ""
-    return Text.assemble(
-        (f"← {edge.source} ", "bold"),
-        (f"{edge.origin} {edge.weight:.2f}  ", "dim"),
-        words or one_line(edge.reason, 120),
-    )
+def _source(edge: Edge, target: Step) -> Text:
+    how = f"{edge.origin} {edge.weight:.2f}  "
+    return Text.assemble((f"← {edge.source} ", "bold"), (how, "dim"), wording.carried(edge, target))
 
 
 def _verdict(finding: Finding) -> Text:
@@ -164,21 +160,18 @@ def _candidate(candidate: Candidate, label: str, figure: str) -> Text:
 
 
 def _path(cause: Candidate, symptom: int | None) -> list[RenderableType]:
-    lines = [_hop(depth, hop, symptom) for depth, hop in enumerate(cause.path)]
+    lines = [line for depth, link in enumerate(cause.path) for line in _hop(depth, link, symptom)]
     if gap := wording.unreached(cause, symptom):
         lines.append(Text(gap, style="dim"))
-    return [_heading("From the cause to the symptom"), Padding(Group(*lines), (0, 0, 0, 2))] if lines else []
+    return [_heading(f"From step {cause.step} to the symptom"), Padding(Group(*lines), (0, 0, 0, 2))] if lines else []
 
 
-def _hop(depth: int, hop: PathStep, symptom: int | None) -> Text:
-    line = Text()
+def _hop(depth: int, link: PathStep, symptom: int | None) -> Iterator[Text]:
+    indent = "   " * min(depth, 8)
     if depth:
-        words = f"“{one_line(hop.text, 60)}”" if hop.text.strip() else "no words in common"
-        line.append("   " * min(depth - 1, 8) + "└─ ").append(f"{hop.origin or 'linked'}: {words}", style="dim").append(
-            " → "
-        )
-    line.append(f"step {hop.step} · {wording.agent(hop.agent)}", style="bold")
-    return line.append("  (symptom)" if hop.step == symptom else "", style="dim")
+        yield Text(f"{indent[3:]}└─ {wording.hop(link)}", style="dim", no_wrap=True, overflow="ellipsis")
+    line = Text(f"{indent}step {link.step} · {wording.agent(link.agent)}", no_wrap=True, overflow="ellipsis")
+    yield line.append("  (symptom)" if link.step == symptom else "", style="dim")
 
 
 def _bar(value: float, columns: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from tracer.records import Candidate, Edge, EdgeOrigin, Finding, Run, Step
+from tracer.records import Candidate, Edge, EdgeOrigin, Finding, PathStep, Run, Step
 from tracer.text import clean, one_line
 
 ORIGINS: Final[dict[EdgeOrigin, str]] = {
@@ -25,8 +25,8 @@ KINDS: Final[dict[str, str]] = {
     "termination": "termination",
 }
 _BASES: Final[dict[str, str]] = {
-    "in-domain": "The figures were fitted on failed runs of this kind, which people had labelled.",
-    "out-of-domain": "This run is unlike those the figures were fitted on: trust their order more than their size.",
+    "in-domain": "The figures were fitted on failed runs of this kind, which people had labelled",
+    "out-of-domain": "This run is unlike those the figures were fitted on: trust their order more than their size",
 }
 GRAPH_NOTE: Final = "The graph explains how an error travelled; it is not where the accuracy of the ranking comes from."
 
@@ -123,10 +123,24 @@ def origins(edges: Iterable[Edge]) -> list[tuple[EdgeOrigin, str]]:
     return [(origin, meaning) for origin, meaning in ORIGINS.items() if origin in present]
 
 
-def reused_words(edge: Edge, limit: int = 3) -> list[str]:
-    """The first few different texts that this edge carried, as they stand in the target."""
-    spans = edge.target_spans or edge.source_spans
-    return list(dict.fromkeys(one_line(span.text, 60) for span in spans))[:limit]
+def spoken(step: Step) -> str:
+    """The text that the spans of edges count in: the content, then on a new line the arguments of the call."""
+    return f"{step.content}\n{step.arguments}" if step.arguments else step.content
+
+
+def carried(edge: Edge, target: Step, limit: int = 3) -> str:
+    """What an edge brought into its target: the first few different words, as they stand there, else the reason."""
+    text = spoken(target)
+    words = [one_line(text[span.start : span.end].strip("\"'`"), 60) for span in edge.target_spans]
+    return " · ".join(f"“{word}”" for word in list(dict.fromkeys(words))[:limit]) or one_line(edge.reason, 120)
+
+
+def hop(link: PathStep) -> str:
+    """What ties a step of the path to the one before: the words that came along, or what the log says."""
+    if not link.text.strip():
+        return "no words in common"
+    quoted = one_line(link.text, 90)
+    return f"declared: {quoted}" if link.origin == "declared" else f"{link.origin or 'linked'}: “{quoted}”"
 
 
 def claims(finding: Finding) -> list[str]:
@@ -136,11 +150,11 @@ def claims(finding: Finding) -> list[str]:
     lines = [GRAPH_NOTE]
     if any(candidate.probability is not None for candidate in finding.candidates):
         known = _BASES.get(
-            finding.probability_basis or "", "Nothing is known about how these figures carry over to this run."
+            finding.probability_basis or "", "Nothing is known about how these figures carry over to this run"
         )
         lines = [
             "A percentage is the estimated chance that a step is the decisive one, given that the run failed.",
-            f"{known} {clean(finding.basis_reason)}".strip(),
+            f"{known} ({clean(finding.basis_reason)})." if finding.basis_reason else f"{known}.",
             *lines,
         ]
     else:

@@ -71,7 +71,7 @@
         make("b", "", `step ${other.index} · `, make("bdi", "", other.agent)),
         " ",
         make("span", "how", `${edge.origin} ${edge.weight.toFixed(2)}`),
-        make("span", "carry", edge.words.length ? edge.words.map((word) => `“${word}”`).join(" · ") : edge.reason),
+        make("span", "carry", edge.carried),
       );
       link.href = `#step=${other.index}`;
       list.append(make("li", "", link));
@@ -98,8 +98,11 @@
       parts.push(section(`Why it is a candidate: ${step.figure}`, make("ul", "why", ...cues.map((cue) => make("li", "", cue)))));
     }
     if (step.outcome) parts.push(section("How the tool call ended", make("p", "", step.outcome)));
-    if (step.content) parts.push(section("Text", ...block(step.content, passages(step.index))));
-    if (step.tool || step.arguments) parts.push(section(`Call: ${step.tool}`, ...block(step.arguments, [], "code")));
+    const spans = passages(step.index);
+    const shift = step.content.length + 1; // arguments count on from the content, after a line end
+    const called = spans.map(({ start, end, key }) => ({ start: start - shift, end: end - shift, key }));
+    if (step.content) parts.push(section("Text", ...block(step.content, spans)));
+    if (step.tool || step.arguments) parts.push(section(`Call: ${step.tool}`, ...block(step.arguments, called, "code")));
     if (step.reasoning) parts.push(section("Reasoning", ...block(step.reasoning)));
     if (step.reasoning_state === "unreadable") parts.push(section("Reasoning", make("p", "meta", "Present in the log, but encrypted or hidden.")));
     return parts;
