@@ -7,7 +7,7 @@ import duckdb
 from tracer.database import Database
 from tracer.migrations import migrate
 
-OF_RUN = ("steps", "edges", "graphs", "findings", "run_traces", "source_runs")
+TABLES_OF_RUN = ("steps", "edges", "graphs", "findings", "run_traces", "source_runs")
 """Tables whose rows belong to a run. Marks are left out: the user's word may wait for a run to come back."""
 
 _QUERIES = [
@@ -26,7 +26,7 @@ _QUERIES = [
     *(
         f"SELECT '{table}: ' || count(*) || ' rows of run ' || run || ', which does not exist' FROM {table} "  # noqa: S608
         "WHERE run NOT IN (SELECT id FROM runs) GROUP BY run"
-        for table in OF_RUN
+        for table in TABLES_OF_RUN
     ),
 ]
 _SCHEMA = "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal"

@@ -5,16 +5,24 @@ A step that has been released is never edited: a change is a new step at the end
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tracer.errors import DatabaseError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Migration = Callable[["DuckDBPyConnection"], object]
+
+class Migration(Protocol):
+    """One step of the schema."""
+
+    __name__: str
+
+    def __call__(self, connection: DuckDBPyConnection, /) -> None:
+        """Change the tables."""
+
 
 # No primary keys: DuckDB checks a unique index before the deletes of the same transaction are done, so rebuilding a
 # run under its own id would fail. The store keeps ids unique and `verify` counts them.
@@ -104,18 +112,26 @@ def version(connection: DuckDBPyConnection) -> int | None:
     return int(row[0] or 0) if row else 0
 
 
-def migrate(connection: DuckDBPyConnection) -> list[int]:
+def migrate(connection: DuckDBPyConnection, migrations: Sequence[Migration] = MIGRATIONS) -> list[int]:
     """Bring the database up to date and return the numbers that were applied."""
     done = version(connection)
-    if done is None or done > len(MIGRATIONS):
+    if done is None or done > len(migrations):
         raise DatabaseError("this database is not one that this version of tracer can bring up to date")
     applied = []
-    for number, migration in enumerate(MIGRATIONS[done:], start=done + 1):
+    for number, migration in enumerate(migrations[done:], start=done + 1):
         connection.begin()
-        connection.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER, name VARCHAR, applied TIMESTAMP)")
-        migration(connection)
-        record = [number, getattr(migration, "__name__", ""), datetime.now(UTC).replace(tzinfo=None)]
-        connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", record)
+        try:
+            _apply(connection, number, migration)
+        except BaseException:
+            connection.rollback()
+            raise
         connection.commit()
         applied.append(number)
     return applied
+
+
+def _apply(connection: DuckDBPyConnection, number: int, migration: Migration) -> None:
+    connection.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER, name VARCHAR, applied TIMESTAMP)")
+    migration(connection)
+    record = [number, migration.__name__, datetime.now(UTC).replace(tzinfo=None)]
+    connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", record)

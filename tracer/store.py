@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from tracer import rows
-from tracer.checks import OF_RUN, problems
+from tracer.checks import TABLES_OF_RUN, problems
 from tracer.database import WAIT, Database, connect, require
 from tracer.errors import DatabaseError, NoSuchRunError
 from tracer.records import Edge, Finding, Outcome, Recording, Run, Span, Step
@@ -280,7 +280,7 @@ class Store:
             for table in ("sources", "source_traces", "source_runs"):
                 self.database.delete(table, [{"digest": digest} for digest in digests])
             self.database.all(f"DELETE FROM spans WHERE trace_id IN ({traces})", {"run": run_id})  # noqa: S608
-            self._forget(run_id, ("marks", *OF_RUN))
+            self._forget(run_id, ("marks", *TABLES_OF_RUN))
             self.database.all("DELETE FROM runs WHERE id = ?", [run_id])
 
     def _forget(self, run_id: str, tables: Iterable[str]) -> None:
