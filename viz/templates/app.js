@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const SHOWN = 4000; // characters of a text before "Show all"
+  const LIT = 12; // edges of the chosen step that are drawn; the panel lists all
   const MARKS = 400; // highlighted passages per text
   const data = JSON.parse(document.getElementById("data").textContent);
   const panel = document.getElementById("evidence");
@@ -128,7 +129,8 @@
     document.querySelectorAll(".on, .lit").forEach((node) => node.classList.remove("on", "lit"));
     document.querySelectorAll(`a[href="#step=${index}"]`).forEach((node) => node.closest(".hops") || node.classList.add("on"));
     document.querySelector(`.dot[data-step="${index}"]`)?.classList.add("on");
-    document.querySelectorAll(`.edge[data-source="${index}"], .edge[data-target="${index}"]`).forEach((node) => node.classList.add("lit"));
+    const edges = document.querySelectorAll(`.edge[data-source="${index}"], .edge[data-target="${index}"]`);
+    [...edges].slice(0, LIT).forEach((node) => node.classList.add("lit")); // drawn strongest first
   }
 
   const row = (index) => document.querySelector(`.row a[data-step="${index}"]`);
