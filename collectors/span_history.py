@@ -67,8 +67,9 @@ class History:
             counts[key] += 1
             known = self._known[key]
             if place < len(known):
-                self._complete(known[place], part)
-                heard.add(known[place])
+                meant = self._meant(part, known, place)
+                self._complete(meant, part)
+                heard.add(meant)
             else:
                 heard.add(self._add(self._attributed(part, source), source))
         fresh = heard - self._received[source.agent]
@@ -196,8 +197,17 @@ class History:
         if not self._known.get(by_id):
             return by_text if self._known.get(by_text) else by_id
         # Some servers number the calls of every conversation anew: one id, several calls, several answers.
-        reused = len(self._known.get(("call", answer.id), ())) > len(self._known[by_id])
+        answered = len(self._known[by_id])
+        reused = len(self._known.get(("call", answer.id), ())) > answered or answered > 1
         return by_text if reused else by_id
+
+    def _meant(self, part: Message, known: Sequence[int], place: int) -> int:
+        """Which of the entries under one key a history means: of calls with one id, the one with these arguments."""
+        if len(known) > 1 and part.calls:
+            asked = decode(part.calls[0].arguments)
+            same = [index for index in known if decode(self.entries[index].calls[0].arguments) == asked]
+            known = same or known
+        return known[min(place, len(known) - 1)]
 
     def _complete(self, index: int, part: Message) -> None:
         """A history may hold the answer that the tool's own span did not record."""

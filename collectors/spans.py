@@ -125,7 +125,7 @@ class _Teller:
         tokens = activity.input_tokens, activity.output_tokens
         said = self.history.say(activity.outputs or _silence(node), source, tokens)
         self.brought[id(node)] += said
-        for entry in said:
+        for entry in (entry for entry in said if not self.history.entries[entry].results):
             self.history.parents[entry] |= self.fresh.get(id(node), set())
 
     def _tool(self, node: Node, activity: Activity, ends: bool, source: Source) -> None:

@@ -20,12 +20,12 @@ from tracer.records import Span
 
 def pretty(span: ReadableSpan) -> str:
     """The console exporter's own format."""
-    return span.to_json() + "\n"
+    return f"{span.to_json()}\n"
 
 
 def compact(span: ReadableSpan) -> str:
     """One span per line."""
-    return span.to_json(indent=None) + "\n"
+    return f"{span.to_json(indent=None)}\n"
 
 
 def console(emit: Callable[[Tracer], None], formatter: Callable[[ReadableSpan], str] = pretty) -> str:
