@@ -267,7 +267,8 @@ def json_schema(name: str) -> dict[str, Any]:
         "$id": f"urn:blametrace:schema:{name}:{version}",
         "version": version,
     }
-    return head | _open(form.model_json_schema(mode="serialization", by_alias=True))
+    body: dict[str, Any] = _open(form.model_json_schema(mode="serialization", by_alias=True))
+    return head | body
 
 
 def _open(schema: Any) -> Any:
