@@ -224,6 +224,9 @@ def _tool_output(found: dict[str, Any]) -> tuple[str | None, str | None, str | N
     if "output.value" not in found:
         return None, None, None
     raw = decode(found["output.value"])
+    update = raw.get("update") if isinstance(raw, dict) else None
+    if isinstance(update, dict) and isinstance(update.get("messages"), list) and update["messages"]:
+        raw = update["messages"][-1]  # a LangGraph command: it moves the graph on, and answers on the way
     inner = (raw.get("data") or raw.get("kwargs") or raw) if isinstance(raw, dict) else None
     if isinstance(inner, dict) and "content" in inner and "tool_call_id" in inner:
         status = "error" if inner.get("status") == "error" else None

@@ -120,6 +120,25 @@ def test_a_tool_that_raised_keeps_its_exception(read: Read) -> None:
     assert (result.content, result.tool_status) == ("ValueError: unknown currency XXX", "error")
 
 
+@pytest.mark.parametrize(
+    "output",
+    [
+        TOOL_MESSAGE,
+        {"lc": 1, "type": "constructor", "kwargs": {"content": "420 EUR", "tool_call_id": "c1"}},
+        {"graph": None, "update": {"messages": [TOOL_MESSAGE]}, "goto": "accountant"},
+    ],
+)
+def test_a_langchain_tools_answer_is_its_content(read: Read, output: dict[str, Any]) -> None:
+    """A tool message, a dumped one, or a command that carries one: the words and the call's id, not the JSON."""
+
+    def emit(tracer: Tracer) -> None:
+        tool = {"openinference.span.kind": "TOOL", "tool.name": "get_fare", "output.value": json.dumps(output)}
+        tracer.start_span("get_fare", attributes=tool).end()
+
+    result = read(emit).steps[1]
+    assert (result.content, result.tool_status) == ("420 EUR", "ok")
+
+
 def test_responses_items_are_read_from_the_output_value(read: Read) -> None:
     """The OpenAI Agents instrumentor flattens no Responses item; the span's JSON value holds them."""
     items = [{"type": "function_call", "call_id": "h1", "name": "transfer_to_accountant", "arguments": "{}"}]
