@@ -53,12 +53,33 @@ def from_row(kind: type[RecordT], row: Sequence[Any]) -> RecordT:
     return kind(**fields)
 
 
-def table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
-    """Rows as one Arrow table; DuckDB casts each column to the type of the one it goes into."""
+def table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows with the same columns as one Arrow table; DuckDB casts each column to the type of the one it goes into."""
     import pyarrow as pa
 
-    listed = list(rows)
-    return pa.table({name: [row[name] for row in listed] for name in listed[0]})
+    # The types are ours to say: pyarrow's own guess costs more than the rest of loading a small file.
+    types: dict[type | None, Any] = {
+        str: pa.string(),
+        int: pa.int64(),
+        float: pa.float64(),
+        datetime: pa.timestamp("us"),
+        None: pa.null(),
+    }
+    arrays = {}
+    for name in rows[0]:
+        cells = [row[name] for row in rows]
+        kind = _kind(cells)
+        if kind is list:
+            items = types[_kind([item for cell in cells for item in cell])]
+            arrays[name] = pa.array(cells, type=pa.list_(items))
+        else:
+            arrays[name] = pa.array(cells, type=types[kind])
+    return pa.table(arrays)
+
+
+def _kind(cells: Iterable[Any]) -> type | None:
+    """The type of the cells of one column; None when all are empty."""
+    return next((type(cell) for cell in cells if cell is not None), None)
 
 
 def conversation(span: Span) -> str | None:
