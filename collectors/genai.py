@@ -155,7 +155,7 @@ def _block(part: Any) -> Any:
     """A part as the content block that means the same."""
     if not isinstance(part, dict):
         return part
-    kind = part.get("type", "text")
+    kind = str(part.get("type", "text"))
     content = first(part, "content", "text")
     if kind == "text":
         return {"type": "text", "text": as_text(content)}

@@ -183,7 +183,7 @@ def _message(flat: dict[str, Any], role: str) -> Message:
 
 def _block(part: dict[str, Any]) -> dict[str, Any]:
     """One typed part of a message's content."""
-    kind = part.get("message_content.type", "text")
+    kind = str(part.get("message_content.type", "text"))
     text = first(part, "message_content.text", "message_content.reasoning", "message_content.thinking")
     return {"type": kind, "text": as_text(text)}
 

@@ -272,6 +272,26 @@ def test_an_evaluation_is_the_outcome(read: Read, label: str | None, score: floa
     assert run.outcome_source == (None if outcome == "unknown" else "evaluation")
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        [{"role": ["user"], "parts": {"type": "text"}}],
+        [{"role": "user", "parts": [{"type": {"a": 1}}, None, 3, {"type": "tool_call"}]}],
+        [{"role": "tool", "parts": [{"type": "tool_call_response", "response": [None]}]}, 7, None],
+        {"role": "user", "content": {"text": None}},
+    ],
+)
+def test_messages_of_the_wrong_shape_are_read_as_far_as_they_go(read: Read, found: Any) -> None:
+    """A log may hold anything where a message should be; the answer after it is not lost."""
+
+    def emit(tracer: Tracer) -> None:
+        with tracer.start_as_current_span("chat m", attributes={"gen_ai.operation.name": "chat"}) as span:
+            span.set_attribute("gen_ai.input.messages", json.dumps(found))
+            span.set_attribute("gen_ai.output.messages", json.dumps([ANSWER]))
+
+    assert read(emit).steps[-1].content == "Rain, 14C."
+
+
 def test_messages_cut_off_by_an_attribute_limit_are_counted_not_guessed(read: Read) -> None:
     """OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT cuts JSON text in the middle: no step is made of the pieces."""
 
