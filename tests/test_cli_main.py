@@ -50,8 +50,8 @@ def test_help_lists_every_command_in_order(capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_and_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a database, and without any extra."""
+def test_every_command_has_help_and_can_speak_json(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a database, and without any extra; --json is on every command."""
     assert main([name, "-h"]) == 0
     text = capsys.readouterr().out
     assert "Usage: tracer" in text
