@@ -72,7 +72,9 @@ def _untrained(cases: Sequence[Case]) -> Rows:
             ranking = METHODS[name](case.features)
             rows[name].append(Prediction(case, ranking.order))
     for name, rule in TRIVIAL.items():
-        rows[name] = [Prediction(case, (rule(case), *(i for i in range(len(case.steps)) if i != rule(case)))) for case in cases]
+        rows[name] = [
+            Prediction(case, (rule(case), *(i for i in range(len(case.steps)) if i != rule(case)))) for case in cases
+        ]
     return rows
 
 

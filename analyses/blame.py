@@ -93,7 +93,10 @@ def _verdict(ranking: Ranking, threshold: float, chance: float | None) -> tuple[
     if sure >= threshold:
         return "root_cause", ""
     if chance is not None and ranking.probability[first] >= threshold:
-        return "inconclusive", "the log does not say how the run ended; say so with `tracer mark RUN --failed`, or `--assume failed`"
+        return (
+            "inconclusive",
+            "the log does not say how the run ended; say so with `tracer mark RUN --failed`, or `--assume failed`",
+        )
     if others:
         return "inconclusive", f"no step stands out: compare step {first} with step {others[0]} to settle it"
     return "inconclusive", f"only step {first} can be blamed, and little speaks for it"
@@ -126,7 +129,11 @@ def _evidence(features: Features, ranking: Ranking, top: int) -> dict[str, objec
         "orchestrated": view.orchestrated,
         "candidates": len(view.candidates),
         "graph": [
-            {"step": index, "impact": round(score[index], 4), "upstream_of_symptom": index in upstream or index == view.symptom}
+            {
+                "step": index,
+                "impact": round(score[index], 4),
+                "upstream_of_symptom": index in upstream or index == view.symptom,
+            }
             for index in ranking.order[:top]
         ],
     }

@@ -42,7 +42,10 @@ def basis(run: Run, steps: Sequence[Step], families: dict[str, Family]) -> tuple
         known = ", ".join(sorted(families))
         return "out-of-domain", f"trained on {known} runs; this one is {run.framework or run.format}"
     if not family.steps[0] <= len(steps) <= family.steps[1]:
-        return "out-of-domain", f"trained on runs of {family.steps[0]}-{family.steps[1]} steps; this one has {len(steps)}"
+        return (
+            "out-of-domain",
+            f"trained on runs of {family.steps[0]}-{family.steps[1]} steps; this one has {len(steps)}",
+        )
     share = tool_share(steps)
     if not family.tool_share[0] <= round(share, 4) <= family.tool_share[1]:
         low, high = (f"{100 * bound:.0f}" for bound in family.tool_share)

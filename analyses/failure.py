@@ -1,7 +1,7 @@
 """P(failed) of a run whose log does not say how it ended: a logistic regression on what the end of the run looks like.
 
-Trained with `tracer train failure` on runs of known outcome; weights in failure.json with their training record. It is a
-weak signal by nature: most failures leave no trace that their own log knows of.
+Trained with `tracer train failure` on runs of known outcome; weights in failure.json with their training record. It is
+a weak signal by nature: most failures leave no trace that their own log knows of.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import math
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from tracer.analyses.features import Features
 from tracer.records import Record
+
 
 def _results(f: Features) -> list[str]:
     return [step.tool_status or "unknown" for step in f.view.steps if step.tool_status is not None]
@@ -29,7 +31,7 @@ def _failed_share(f: Features) -> float:
 def _repeated(f: Features) -> float:
     """1 when two results in a row failed: the agent did not find its way out at once."""
     failed = [status in {"error", "empty"} for status in _results(f)]
-    return float(any(a and b for a, b in zip(failed, failed[1:], strict=False)))
+    return float(any(a and b for a, b in pairwise(failed)))
 
 
 SIGNS: dict[str, Callable[[Features], float]] = {

@@ -18,16 +18,18 @@ import numpy.typing as npt
 
 from tracer.analyses.view import View
 from tracer.graph import pagerank_back
+from tracer.records import Step
 from tracer.values import values
 
 _ASSUMES = re.compile(
-    r"\b(?:assum(?:e|ed|es|ing|ption|ptions)|placeholder|hypothetical(?:ly)?|mock(?:ed|-up)?|simulat(?:e|ed|ing|ion)|dummy|"
-    r"fictional|for the sake of|for demonstration|sample data|example data|let'?s say|suppose|made[- ]up)\b",
+    r"\b(?:assum(?:e|ed|es|ing|ption|ptions)|placeholder|hypothetical(?:ly)?|mock(?:ed|-up)?|simulat(?:e|ed|ing|ion)|"
+    r"dummy|fictional|for the sake of|for demonstration|sample data|example data|let'?s say|suppose|made[- ]up)\b",
     re.IGNORECASE,
 )
 _FROM_MEMORY = re.compile(
-    r"\b(?:manual(?:ly)?|from memory|my knowledge|general knowledge|well[- ]known|commonly known|is known (?:to|for|that)|"
-    r"based on (?:the )?(?:known|available|previous|historical|provided|given) (?:data|information|knowledge|records)|"
+    r"\b(?:manual(?:ly)?|from memory|my knowledge|general knowledge|well[- ]known|commonly known|"
+    r"is known (?:to|for|that)|based on (?:the )?(?:known|available|previous|historical|provided|given) "
+    r"(?:data|information|knowledge|records)|"
     r"as of my|i recall)\b",
     re.IGNORECASE,
 )
@@ -82,24 +84,25 @@ class Features:
     @cached_property
     def keys(self) -> dict[int, set[str]]:
         """The values of each step, plain words left out."""
-        return {step.index: _keys(step.content) for step in self.view.steps}
+        return {step.index: _keys(step.spoken) for step in self.view.steps}
 
     @cached_property
     def unsupported(self) -> dict[int, float]:
         """ln(1 + count) of the numbers, names and links of a step that neither the task nor any step before it holds.
 
-        Code is left out, for what a program names is no claim; a tool's result brings new values by right and counts 0.
+        The arguments of a call count, code does not, for what a program names is no claim; a tool's result brings new
+        values by right and counts 0.
         """
         seen, found = set(self.task_keys), dict[int, float]()
         for step in self.view.steps:
-            claimed = {key for key in _keys(_prose(step.content)) if key.partition(" ")[0] in _CLAIMS}
+            claimed = {key for key in _keys(_claimed(step)) if key.partition(" ")[0] in _CLAIMS}
             found[step.index] = math.log1p(len(claimed - seen)) if step.kind != "tool_result" else 0.0
             seen |= self.keys[step.index]
         return found
 
     @cached_property
     def introduced_answer(self) -> dict[int, float]:
-        """The share of the symptom's own values (those the task does not hold) that each step was the first to write."""
+        """The share of the symptom's own values (not the task's) that each step was the first to write."""
         answer = self.keys[self.view.symptom] - self.task_keys
         seen, share = set[str](), dict[int, float]()
         for step in self.view.steps:
@@ -129,9 +132,11 @@ class Features:
         return len(words - _words(_plan_part(step.content))) / len(words)
 
     def claims(self, index: int) -> float:
-        """Unsupported values of a plain message, without code or tool behind them."""
-        plain = self.view.steps[index].kind in {"message", "tool_call"} and index not in self.view.results
-        return self.unsupported[index] if plain and not self.view.has_code(index) else 0.0
+        """Unsupported values that a message states, or a call passes on, with neither code nor a result behind them."""
+        step = self.view.steps[index]
+        stated = step.kind == "message" and index not in self.view.results
+        passed_on = step.kind == "tool_call" and (step.tool != "code" or index not in self.view.results)
+        return self.unsupported[index] if (stated or passed_on) and not self.view.has_code(index) else 0.0
 
     def cue(self, pattern: re.Pattern[str], index: int) -> float:
         """How often a word cue stands in the prose of a step, 3 at most."""
@@ -140,6 +145,11 @@ class Features:
 
 def _keys(text: str) -> set[str]:
     return {value.key for value in values(text, words=False)}
+
+
+def _claimed(step: Step) -> str:
+    """What a step states in words, and what it passes to a tool that runs no code."""
+    return _prose(step.content) if step.tool == "code" else _prose(step.spoken)
 
 
 def _words(text: str) -> set[str]:
@@ -174,10 +184,12 @@ FEATURES: dict[str, Feature] = {
     "code": Feature(1, "holds code", lambda f, i: float(f.view.has_code(i))),
     "first_code": Feature(1, "the first code of the run", lambda f, i: float(i == f.first_code)),
     "empty": Feature(1, "its action brought nothing", lambda f, i: float(f.view.result_status(i) == "empty")),
-    "first_failing": Feature(1, "the first action that failed or brought nothing", lambda f, i: float(i == f.first_failing)),
+    "first_failing": Feature(
+        1, "the first action that failed or brought nothing", lambda f, i: float(i == f.first_failing)
+    ),
     # what it claims
     "unsupported": Feature(1, "brings values that stand nowhere before", lambda f, i: f.unsupported[i]),
-    "claims": Feature(1, "states values with no tool behind them", Features.claims),
+    "claims": Feature(1, "states values with nothing behind them", Features.claims),
     "assumes": Feature(1, "assumes something or uses made-up data", lambda f, i: f.cue(_ASSUMES, i)),
     "from_memory": Feature(1, "answers from memory or by hand", lambda f, i: f.cue(_FROM_MEMORY, i)),
     # information

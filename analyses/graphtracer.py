@@ -1,4 +1,4 @@
-"""GraphTracer's localisation: go back from the failure node, rank its ancestors by impact (arXiv 2510.10581, withdrawn).
+"""GraphTracer's localisation: back from the failure node, ancestors ranked by impact (arXiv 2510.10581, withdrawn).
 
 impact = alpha * out-degree + (1 - alpha) * betweenness on the information dependency graph. The paper then validates
 candidates by counterfactual replay with a model; that part needs a runnable system and is not here.

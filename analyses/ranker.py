@@ -4,8 +4,8 @@
     P(i) = e / number of other steps                                                  elsewhere
 
 b is the rule's smoothed hit rate on the orchestrated training runs, and 0 in other runs: on orchestrated runs the few
-labels teach the logit little, and the rule alone names more steps. e is the smoothed share of training labels that stand on a
-step which is no candidate. Weights live in ranker.json, what they were trained on in ranker.training.json.
+labels teach the logit little, and the rule alone names more steps. e is the smoothed share of training labels that
+stand on a step which is no candidate. Weights live in ranker.json, what they were trained on in ranker.training.json.
 """
 
 from __future__ import annotations

@@ -72,7 +72,9 @@ def score(predictions: Sequence[Prediction]) -> dict[str, Any]:
         "joint": _share([p.step_right and p.agent_right for p in predictions]),
         "top3": _share([p.rank <= 3 for p in predictions]),
         "top5": _share([p.rank <= 5 for p in predictions]),
-        "within": {str(k): _share([abs(p.step - s) <= k for p, s in zip(predictions, label, strict=True)]) for k in TOLERANCES},
+        "within": {
+            str(k): _share([abs(p.step - s) <= k for p, s in zip(predictions, label, strict=True)]) for k in TOLERANCES
+        },
         "mean_rank": sum(p.rank for p in predictions) / len(predictions),
     }
     official = {
@@ -86,7 +88,11 @@ def _abstaining(predictions: Sequence[Prediction]) -> dict[str, Any]:
     """How often a method commits itself, and how often it is right then."""
     claimed = [p for p in predictions if p.claims]
     right = wilson(sum(p.step_right for p in claimed), len(claimed))
-    return {"coverage": len(claimed) / len(predictions), "step_when_claimed": right.value, "step_when_claimed_ci": [right.low, right.high]}
+    return {
+        "coverage": len(claimed) / len(predictions),
+        "step_when_claimed": right.value,
+        "step_when_claimed_ci": [right.low, right.high],
+    }
 
 
 def _probabilistic(predictions: Sequence[Prediction]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Train P(failed) on runs of known outcome: `tracer train failure PATH...`.
 
-A logistic regression on failure.SIGNS with a ridge of 1. Reported by a grouped 10-fold cross-validation: AUROC, log-loss
-against the base rate's, and how often a success is called a failure (P > 1/2).
+A logistic regression on failure.SIGNS with a ridge of 1. Reported by a grouped 10-fold cross-validation: AUROC,
+log-loss against the base rate's, and how often a success is called a failure (P > 1/2).
 """
 
 from __future__ import annotations
@@ -31,14 +31,20 @@ def train_failure(recordings: Sequence[Recording], source: str) -> FailureModel:
     known = [(run, steps) for run, steps in recordings if run.outcome != "unknown"]
     y = np.asarray([float(run.outcome == "failure") for run, _ in known])
     if min(y.sum(), len(y) - y.sum()) < MIN_OF_EACH:
-        raise BadInputError(f"need at least {MIN_OF_EACH} failed and {MIN_OF_EACH} successful runs; found {int(y.sum())} and {int(len(y) - y.sum())}")
+        found = f"{int(y.sum())} and {int(len(y) - y.sum())}"
+        raise BadInputError(f"need at least {MIN_OF_EACH} failed and {MIN_OF_EACH} successful runs; found {found}")
     x = np.asarray([signs(Features(View(steps, run.task))) for run, steps in known])
     held = _out_of_fold(x, y, [run.group or run.id for run, _ in known])
     weights = logistic(x, y, RIDGE)
     return FailureModel(
         intercept=round(float(weights[0]), 6),
         weights={name: round(float(w), 6) for name, w in zip(SIGNS, weights[1:], strict=True)},
-        training={"command": f"tracer train failure {source}", "runs": len(y), "failures": int(y.sum()), **_report(held, y)},
+        training={
+            "command": f"tracer train failure {source}",
+            "runs": len(y),
+            "failures": int(y.sum()),
+            **_report(held, y),
+        },
     )
 
 

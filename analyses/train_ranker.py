@@ -75,7 +75,8 @@ def fit_weights(rows: Sequence[tuple[Array, int | None]], columns: Sequence[Feat
     scale = np.concatenate([matrix for matrix, _ in kept]).std(axis=0)
     scale[scale < 1e-9] = 1.0
     signs = np.asarray([column.sign for column in columns])
-    return fit(stack([matrix / scale for matrix, _ in kept], [chosen for _, chosen in kept]), signs, strength) / scale
+    weights = fit(stack([matrix / scale for matrix, _ in kept], [chosen for _, chosen in kept]), signs, strength)
+    return np.asarray(weights / scale)
 
 
 def predict(case: Case, model: RankerModel) -> dict[int, float]:
@@ -85,7 +86,9 @@ def predict(case: Case, model: RankerModel) -> dict[int, float]:
     if case.features.view.orchestrated:
         inside = (1 - model.rule_share) * inside
         inside[case.rule] += model.rule_share
-    return spread(dict(zip(case.features.view.candidates, inside.tolist(), strict=True)), len(case.steps), model.outside)
+    return spread(
+        dict(zip(case.features.view.candidates, inside.tolist(), strict=True)), len(case.steps), model.outside
+    )
 
 
 def predict_position(train_on: Sequence[Case], case: Case, strength: float = 3.0) -> dict[int, float]:
@@ -112,7 +115,7 @@ def _log_loss(cases: Sequence[Case], predicted: Sequence[dict[int, float]]) -> f
 
 
 def _threshold(cases: Sequence[Case], predicted: Sequence[dict[int, float]]) -> float:
-    """The top probability at which the top step is as likely right as wrong; 1 when more of it does not mean more right."""
+    """The top probability at which the top step is as likely right as wrong; 1 when more of it is no more right."""
     top = [max(p, key=lambda i: (p[i], -i)) for p in predicted]
     stated = np.clip([p[i] for p, i in zip(predicted, top, strict=True)], 1e-6, 1 - 1e-6)
     right = np.asarray([float(i == case.label.step) for i, case in zip(top, cases, strict=True)])

@@ -36,7 +36,9 @@ class View:
         for step in self.steps:
             by_agent.setdefault(step.agent, set()).add(step.kind)
         return frozenset(
-            agent for agent, kinds in by_agent.items() if "tool_result" in kinds and kinds <= {"tool_result", "system", "termination"}
+            agent
+            for agent, kinds in by_agent.items()
+            if "tool_result" in kinds and kinds <= {"tool_result", "system", "termination"}
         )
 
     @cached_property
@@ -48,7 +50,9 @@ class View:
     def candidates(self) -> list[int]:
         """Steps that may be blamed: what an agent of the system decided or did."""
         kept = [step.index for step in self.steps if self._blameable(step)]
-        return kept or [step.index for step in self.steps if step.kind != "system"] or [step.index for step in self.steps]
+        return (
+            kept or [step.index for step in self.steps if step.kind != "system"] or [step.index for step in self.steps]
+        )
 
     def _blameable(self, step: Step) -> bool:
         if step.agent in self.executors or step.agent in self.users:
@@ -74,7 +78,7 @@ class View:
 
     @cached_property
     def results(self) -> dict[int, Step]:
-        """The first result of each step: of its call, of its code, or the step itself where it reports its own action."""
+        """The first result of each step: of its call or code, or the step itself where it reports its own action."""
         found: dict[int, Step] = {}
         for step in self.steps:
             if step.tool_status is None:
@@ -104,6 +108,10 @@ class View:
             if "final_answer" in step.marks:
                 return step.index
         for step in reversed(self.steps):
-            if step.agent not in self.users and step.kind not in {"system", "termination"} and len(step.content.strip()) > 1:
+            if (
+                step.agent not in self.users
+                and step.kind not in {"system", "termination"}
+                and len(step.content.strip()) > 1
+            ):
                 return step.index
         return len(self.steps) - 1

@@ -23,7 +23,9 @@ def text_of(content: Any) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        return "\n".join(text_of(block.get("text", block)) if isinstance(block, dict) else text_of(block) for block in content)
+        return "\n".join(
+            text_of(block.get("text", block)) if isinstance(block, dict) else text_of(block) for block in content
+        )
     return str(content)
 
 
@@ -32,7 +34,12 @@ def chat_step(index: int, entry: Mapping[str, Any], pointer: Pointer) -> Step:
     content = text_of(entry.get("content"))
     role = str(entry.get("role") or "") or None
     base = Step(
-        index=index, agent=str(entry.get("name") or role or "unknown"), kind="message", role=role, content=content, pointer=pointer
+        index=index,
+        agent=str(entry.get("name") or role or "unknown"),
+        kind="message",
+        role=role,
+        content=content,
+        pointer=pointer,
     )
     if _TERMINATE.match(content):
         return base.model_copy(update={"kind": "termination"})
@@ -44,7 +51,9 @@ def chat_step(index: int, entry: Mapping[str, Any], pointer: Pointer) -> Step:
     if _NOTHING_TO_RUN.match(content) or role == "system":
         return base.model_copy(update={"kind": "system"})
     books = bookkeeping(content)
-    return base.model_copy(update={"kind": books.kind or "message", "marks": books.marks, "recipient": books.next_agent})
+    return base.model_copy(
+        update={"kind": books.kind or "message", "marks": books.marks, "recipient": books.next_agent}
+    )
 
 
 def join_code_runs(steps: Sequence[Step]) -> tuple[Step, ...]:

@@ -67,6 +67,30 @@ def ingest(paths: Sequence[Path], store: Store, *, progress: Progress | None = N
     return total
 
 
+def read_recordings(paths: Sequence[Path]) -> tuple[list[Recording], list[Skipped]]:
+    """Every run in the logs under the paths, without a store; spans are joined within what was given.
+
+    Raises BadInputError when a path does not exist; what is wrong inside a file is told in the second value.
+    """
+    recordings: list[Recording] = []
+    spans: list[Span] = []
+    skipped: list[Skipped] = []
+    for path in paths:
+        if not path.exists():
+            raise BadInputError(f"{path}: no such file or folder")
+    for path in _walk(paths, set()):
+        try:
+            for container in open_containers(path):
+                batch = recognise(container).read(container)
+                recordings += [recording for recording in batch.recordings if recording.steps]
+                spans += batch.spans
+        except BadInputError as error:
+            skipped.append(Skipped(sane(str(path)), sane(str(error).removeprefix(f"{path}: "))))
+    if spans:
+        recordings += [recording for recording, _ in _derive(spans)]
+    return recordings, skipped
+
+
 def _walk(paths: Sequence[Path], own: set[Path]) -> Iterator[Path]:
     """The files below each path, sorted; each once, hidden ones only when named, and never the store's own."""
     seen = set(own)

@@ -17,7 +17,9 @@ from tracer.collectors.orchestrator import bookkeeping
 from tracer.collectors.tool_outcome import from_text
 from tracer.records import Pointer, Recording, Run, Step, content_hash, run_id
 
-ROLE = re.compile(r"\A(?P<agent>[^()\n]{1,80}?)\s*\((?P<rest>->\s*(?P<to>[^()\n]{1,80})|thought|termination[^()\n]{0,40})\)\Z")
+ROLE = re.compile(
+    r"\A(?P<agent>[^()\n]{1,80}?)\s*\((?P<rest>->\s*(?P<to>[^()\n]{1,80})|thought|termination[^()\n]{0,40})\)\Z"
+)
 _FINAL = re.compile(r"\bFINAL ANSWER\b")
 
 
@@ -25,7 +27,9 @@ def is_magentic(history: Any) -> bool:
     """True for a list of {content, role} with at least one role of the Magentic kind."""
     if not isinstance(history, list) or not history:
         return False
-    if not all(isinstance(entry, dict) and "content" in entry and isinstance(entry.get("role"), str) for entry in history):
+    if not all(
+        isinstance(entry, dict) and "content" in entry and isinstance(entry.get("role"), str) for entry in history
+    ):
         return False
     return any(ROLE.match(entry["role"]) for entry in history)
 
@@ -40,7 +44,9 @@ def magentic_step(index: int, entry: Mapping[str, Any], pointer: Pointer) -> Ste
     if found["to"]:
         return base.model_copy(update={"kind": "handoff", "recipient": found["to"].strip(), "marks": ("instruction",)})
     if found["rest"].startswith("termination"):
-        return base.model_copy(update={"kind": "termination", "marks": ("final_answer",) if _FINAL.search(content) else ()})
+        return base.model_copy(
+            update={"kind": "termination", "marks": ("final_answer",) if _FINAL.search(content) else ()}
+        )
     books = bookkeeping(content)
     return base.model_copy(
         update={"kind": books.kind or "thought", "marks": books.marks, "recipient": books.next_agent}
@@ -48,7 +54,7 @@ def magentic_step(index: int, entry: Mapping[str, Any], pointer: Pointer) -> Ste
 
 
 def _member_step(index: int, role: str, content: str, pointer: Pointer) -> Step:
-    """A team member's own step. A surfer's message *is* the result of its action, so it carries the action's outcome."""
+    """A team member's own step; a surfer's message *is* the result of its action, so it carries the outcome."""
     base = Step(index=index, agent=role, kind="message", role=role, content=content, pointer=pointer)
     if role.lower() in {"human", "user", "system"}:
         return base

@@ -27,7 +27,13 @@ _REPLAN = re.compile(r"\A\W{0,4}(?:new|updated|revised) plan\b", re.IGNORECASE)
 _STALL = re.compile(r"\A\W{0,4}(?:stall(?:ed|ing)\b|replanning\b|replan counter exceeded|no progress\b)", re.IGNORECASE)
 _SATISFIED = re.compile(r"\A\W{0,4}request satisfied\b", re.IGNORECASE)
 _NEXT_SPEAKER = re.compile(r"\A\W{0,4}next speaker\W{1,3}(\w[\w.-]*)", re.IGNORECASE)
-_LEDGER_KEYS = {"is_request_satisfied", "is_in_loop", "is_progress_being_made", "next_speaker", "instruction_or_question"}
+_LEDGER_KEYS = {
+    "is_request_satisfied",
+    "is_in_loop",
+    "is_progress_being_made",
+    "next_speaker",
+    "instruction_or_question",
+}
 _LEDGER_HEAD = re.compile(r"\A[^{\n]{0,40}ledger[^{\n]{0,20}\s*(?=\{)", re.IGNORECASE)
 
 

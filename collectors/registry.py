@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracer.collectors import chat, magentic, otel_python, otlp, provider, tau_bench, whowhen
+from tracer.collectors import ag2, chat, magentic, otel_python, otlp, provider, tau_bench, whowhen
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
 from tracer.errors import BadInputError, UnknownFormatError
@@ -13,6 +13,7 @@ COLLECTORS: tuple[Collector, ...] = (
     tau_bench.COLLECTOR,
     whowhen.COLLECTOR,
     magentic.COLLECTOR,
+    ag2.COLLECTOR,
     provider.COLLECTOR,
     chat.COLLECTOR,
 )

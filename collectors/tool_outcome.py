@@ -20,22 +20,27 @@ class ToolOutcome(NamedTuple):
 
 
 _EXIT_CODE = re.compile(
-    r"\A\s*(?:<returncode>\s*|(?:[^\n]{0,40}\bexited with (?:unix )?)?(?:exit[ _]?code|returncode|exit status)\s*[:=]?\s*|"
+    r"\A\s*(?:<returncode>\s*|"
+    r"(?:[^\n]{0,40}\bexited with (?:unix )?)?(?:exit[ _]?code|returncode|exit status)\s*[:=]?\s*|"
     r"process exited with (?:code )?)(-?\d{1,4})\b",
     re.IGNORECASE,
 )
 _ERROR_HEAD = re.compile(
-    r"\A\W{0,4}(?:error\b|exception\b|unknown language\b|traceback \(most recent call last\)|fatal\b|failed\b|failure\b|"
-    r"[A-Z]\w{2,40}(?:Error|Exception)\b\s*[:(]|unable to\b|could not\b|cannot\b|permission denied|"
-    r"(?:http )?(?:status )?[45]\d\d\b\s*(?:error|not found|forbidden|unauthori[sz]ed|bad request|internal server|too many)|"
-    r"[^\n]{0,60}: (?:command not found|no such file or directory)|(?:tool|command|request) (?:failed|not found|timed out))",
+    r"\A\W{0,4}(?:error\b|exception\b|unknown language\b|traceback \(most recent call last\)|"
+    r"fatal\b|failed\b|failure\b|[A-Z]\w{2,40}(?:Error|Exception)\b\s*[:(]|unable to\b|could not\b|cannot\b|"
+    r"permission denied|(?:http )?(?:status )?[45]\d\d\b\s*"
+    r"(?:error|not found|forbidden|unauthori[sz]ed|bad request|internal server|too many)|"
+    r"[^\n]{0,60}: (?:command not found|no such file or directory)|"
+    r"(?:tool|command|request) (?:failed|not found|timed out))",
     re.IGNORECASE,
 )
 _TRACEBACK = re.compile(r"^Traceback \(most recent call last\):", re.MULTILINE)
-_CRASH = re.compile(r"^(?:error|exception|unhandled)\b[^\n]{0,120}\nTraceback \(most recent call last\):", re.IGNORECASE | re.MULTILINE)
+_CRASH = re.compile(
+    r"^(?:error|exception|unhandled)\b[^\n]{0,120}\nTraceback \(most recent call last\):", re.IGNORECASE | re.MULTILINE
+)
 _NAMED_ERROR = re.compile(r"^(?:[\w.]+\.)?[A-Z]\w{1,40}(?:Error|Exception)(?::|$)", re.MULTILINE)
 _NOT_FOUND_PAGE = re.compile(
-    r"\b(?:error 40[0-9]|error 50[0-9]|http 40[0-9]|http 50[0-9]|40[34] (?:client error|not found|forbidden)|50[0-9] server error|"
+    r"\b(?:(?:error|http) [45]0[0-9]|40[34] (?:client error|not found|forbidden)|50[0-9] server error|"
     r"file not found|page not found|access denied|failed to (?:fetch|load|open|read|retrieve|download|execute)|"
     r"rate limit(?:ed| exceeded)|connection (?:refused|timed out|error))\b",
     re.IGNORECASE,
@@ -48,8 +53,8 @@ _EMPTY_VALUE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _NO_RESULTS = re.compile(
-    r"\b(?:no (?:search )?results? (?:were )?found|no matching (?:results?|records?|rows?|items?|flights?)|no (?:such )?\w+ found|"
-    r"did not (?:return|find|match) any|returned no (?:results?|data)|couldn't find any)\b",
+    r"\b(?:no (?:search )?results? (?:were )?found|no matching (?:results?|records?|rows?|items?|flights?)|"
+    r"no (?:such )?\w+ found|did not (?:return|find|match) any|returned no (?:results?|data)|couldn't find any)\b",
     re.IGNORECASE,
 )
 _NO_VALUE = re.compile(r"\A[^\n]{0,160}(?:\bnot found\b[^\n]{0,40}|:\s*(?:none|null|nan|n/a)?)\s*\Z", re.IGNORECASE)
@@ -84,7 +89,14 @@ def _stated(
     status: str | None, is_error: bool | None, error_type: str | None, exit_code: int | None
 ) -> ToolOutcome | None:
     """What the log's own fields say, or None."""
-    if status is not None and status.lower() in {"error", "failed", "failure", "status_code_error", "timeout", "cancelled"}:
+    if status is not None and status.lower() in {
+        "error",
+        "failed",
+        "failure",
+        "status_code_error",
+        "timeout",
+        "cancelled",
+    }:
         return ToolOutcome("error", f"status: {status.lower()}")
     if is_error:
         return ToolOutcome("error", "is_error")
@@ -131,13 +143,16 @@ def _reports_traceback(content: str) -> bool:
 _OUTPUT_LABEL = re.compile(r"\A[^\n]{0,40}\n?\s*(?:code output|(?:its )?output(?: was)?|stdout)\s*:", re.IGNORECASE)
 
 
+_WRAPPER = re.compile(r"</?(?:returncode|output|stdout)>", re.IGNORECASE)
+
+
 def _after_exit_code(code: int, rest: str) -> ToolOutcome:
     """An exit code decides about errors; exit 0 with nothing behind it is empty, and a printed error is an error."""
     if code != 0:
         return ToolOutcome("error", f"text: exit code {code}")
     label = _OUTPUT_LABEL.search(rest)
     output = rest[label.end() :] if label else rest
-    output = output.removeprefix("</returncode>").strip()
+    output = _WRAPPER.sub("", output).strip()
     if not output or _EMPTY_VALUE.search(output):
         return ToolOutcome("empty", "text: exit code 0 without output")
     if len(output) <= 2_000 and (_ERROR_HEAD.search(output) or _NOT_FOUND_PAGE.search(output)):

@@ -39,7 +39,9 @@ def read(container: Container) -> Batch:
     """One run for each record."""
     values = _values(container)
     many = len(values) > 1
-    return Batch(recordings=tuple(_recording(value, container.source, f"/{i}" if many else "") for i, value in enumerate(values)))
+    return Batch(
+        recordings=tuple(_recording(value, container.source, f"/{i}" if many else "") for i, value in enumerate(values))
+    )
 
 
 def _recording(value: Any, source: str, root: str) -> Recording:
@@ -70,7 +72,9 @@ def steps_of(history: list[dict[str, Any]], file: str, root: str) -> tuple[Step,
     """Exactly one step for each entry of the history: labels count entries."""
     if is_magentic(history):
         return magentic_steps(history, file, root)
-    return join_code_runs([chat_step(i, entry, Pointer(file=file, path=f"{root}/{i}")) for i, entry in enumerate(history)])
+    return join_code_runs(
+        [chat_step(i, entry, Pointer(file=file, path=f"{root}/{i}")) for i, entry in enumerate(history)]
+    )
 
 
 def _framework(history: list[dict[str, Any]]) -> str | None:

@@ -65,10 +65,12 @@ def declared_edges(steps: Sequence[Step]) -> list[Edge]:
 
 
 def _parents(steps: Sequence[Step]) -> Iterable[tuple[int, int, float, str]]:
+    """A step that was given a whole history declares many parents; they share its weight."""
     for step in steps:
         for parent in step.parents:
             if 0 <= parent < step.index:
-                yield parent, step.index, 1.0, f"answers call {step.call_id}" if step.call_id else "follows, says the log"
+                reason = f"answers call {step.call_id}" if step.call_id else "was given it, says the log"
+                yield parent, step.index, 1 / len(step.parents), reason
 
 
 def _handoffs(steps: Sequence[Step]) -> Iterable[tuple[int, int, float, str]]:
@@ -97,29 +99,28 @@ def _mentions(steps: Sequence[Step]) -> Iterable[tuple[int, int, float, str]]:
 
 def reused_edges(steps: Sequence[Step], task: str = "") -> list[Edge]:
     """Edges from the first introducer of a value to every later step in which the value stands."""
-    occurrences = [_first_occurrences(_text(step)) for step in steps]
+    occurrences = [_first_occurrences(step.spoken) for step in steps]
     frequency = Counter(key for found in occurrences for key in found)
     known = {value.key for value in values(task)} | _opening_values(steps)
     introduced: dict[str, tuple[int, Value]] = {}
     edges: list[Edge] = []
     for step, found in zip(steps, occurrences, strict=True):
-        edges += _edges_into(step.index, found, introduced, frequency, len(steps))
+        edges += _edges_into(step, found, introduced, frequency, steps)
         for key, value in found.items():
             if key not in known:
                 introduced.setdefault(key, (step.index, value))
     return edges
 
 
-def _text(step: Step) -> str:
-    """What a step says to others: its content, and the arguments of its call."""
-    return f"{step.content}\n{step.arguments}" if step.arguments and step.arguments not in step.content else step.content
-
-
 def _opening_values(steps: Sequence[Step]) -> set[str]:
     """Values of the leading user and system messages: they are the task, too."""
     opening: set[str] = set()
     for step in steps:
-        if step.kind != "system" and (step.role or "").lower() not in {"system", "developer", "human"} and step.agent != "user":
+        if (
+            step.kind != "system"
+            and (step.role or "").lower() not in {"system", "developer", "human"}
+            and step.agent != "user"
+        ):
             break
         opening |= {value.key for value in values(step.content)}
     return opening
@@ -133,35 +134,44 @@ def _first_occurrences(text: str) -> dict[str, Value]:
 
 
 def _edges_into(
-    target: int, found: dict[str, Value], introduced: dict[str, tuple[int, Value]], frequency: Counter[str], steps: int
+    target: Step,
+    found: dict[str, Value],
+    introduced: dict[str, tuple[int, Value]],
+    frequency: Counter[str],
+    steps: Sequence[Step],
 ) -> list[Edge]:
     shared: dict[int, list[Shared]] = defaultdict(list)
     for key, value in found.items():
         if key in introduced:
             source, origin = introduced[key]
-            mass = value.weight * math.log((steps + 1) / (frequency[key] + 1))
+            mass = value.weight * math.log((len(steps) + 1) / (frequency[key] + 1))
             if mass > 0:
                 shared[source].append(Shared(origin, value, mass))
     total = sum(item.mass for items in shared.values() for item in items)
     return [
-        _reused_edge(source, target, items, weight)
+        _reused_edge(steps[source], target, items, weight)
         for source, items in shared.items()
         if (weight := sum(item.mass for item in items) / total) >= MIN_WEIGHT
     ]
 
 
-def _reused_edge(source: int, target: int, items: list[Shared], weight: float) -> Edge:
+def _reused_edge(source: Step, target: Step, items: list[Shared], weight: float) -> Edge:
     items = sorted(items, key=lambda item: (-item.mass, item.target.start))[:SPANS_PER_EDGE]
-    texts = [item.source.key.partition(" ")[2] for item in items]
+    sources, targets = source.spoken, target.spoken
+    words = [targets[item.target.start : item.target.end] for item in items[:3]]
     return Edge(
-        source=source,
-        target=target,
+        source=source.index,
+        target=target.index,
         origin="reused",
         weight=min(1.0, weight),
-        reason="reuses " + ", ".join(text if len(text) <= 40 else text[:39] + "…" for text in texts[:3]),
-        source_spans=tuple(TextSpan(start=item.source.start, end=item.source.end, text=text) for item, text in zip(items, texts, strict=True)),
-        target_spans=tuple(TextSpan(start=item.target.start, end=item.target.end, text=text) for item, text in zip(items, texts, strict=True)),
+        reason="reuses " + ", ".join(text if len(text) <= 40 else text[:39] + "…" for text in words),
+        source_spans=tuple(_span(sources, item.source) for item in items),
+        target_spans=tuple(_span(targets, item.target) for item in items),
     )
+
+
+def _span(text: str, value: Value) -> TextSpan:
+    return TextSpan(start=value.start, end=value.end, text=text[value.start : value.end])
 
 
 def as_networkx(steps: Sequence[Step], edges: Iterable[Edge]) -> nx.DiGraph[int]:
@@ -236,7 +246,9 @@ def _best_predecessors(edges: Sequence[Edge], cause: int, symptom: int) -> dict[
     return best
 
 
-def pagerank_back(steps: Sequence[Step], edges: Sequence[Edge], seeds: dict[int, float], damping: float = 0.85) -> list[float]:
+def pagerank_back(
+    steps: Sequence[Step], edges: Sequence[Edge], seeds: dict[int, float], damping: float = 0.85
+) -> list[float]:
     """Personalised PageRank on the reversed graph: how much of what reached the seeds came through each step.
 
     r = (1 - d) * s + d * (W^T r + dangling mass * s), with the edge weights into each step scaled to sum to 1 and the
@@ -254,3 +266,22 @@ def pagerank_back(steps: Sequence[Step], edges: Sequence[Edge], seeds: dict[int,
             rank[edge.source] += damping * rank[node] * edge.weight / mass
     scale = sum(rank) or 1.0
     return [value / scale for value in rank]
+
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def to_graphml(steps: Sequence[Step], edges: Iterable[Edge]) -> bytes:
+    """The graph as GraphML; characters that XML forbids become U+FFFD."""
+    import io
+
+    import networkx as nx
+
+    graph = as_networkx(steps, edges)
+    for _, attributes in [*graph.nodes(data=True), *((None, data) for *_, data in graph.edges(data=True))]:
+        attributes.update(
+            {key: _NOT_XML.sub("\ufffd", value) for key, value in attributes.items() if isinstance(value, str)}
+        )
+    buffer = io.BytesIO()
+    nx.write_graphml_xml(graph, buffer)  # the lxml writer is not used: it is not among our dependencies
+    return buffer.getvalue()

@@ -19,7 +19,9 @@ ToolStatus = Literal["ok", "error", "empty", "unknown"]
 ReasoningState = Literal["absent", "present", "unreadable"]
 EdgeOrigin = Literal["declared", "reused", "similar", "measured"]
 Verdict = Literal["root_cause", "inconclusive", "no_failure"]
-Mark = Literal["ledger", "stall", "loop", "no_progress", "satisfied", "next_speaker", "replan", "instruction", "final_answer"]
+Mark = Literal[
+    "ledger", "stall", "loop", "no_progress", "satisfied", "next_speaker", "replan", "instruction", "final_answer"
+]
 """What an orchestrator's bookkeeping says in a step; collectors set these, analyses read them.
 
 ledger: a progress ledger · stall: a stall notice · loop / no_progress / satisfied: what the ledger answers ·
@@ -87,6 +89,13 @@ class Step(Record):
     span_id: str | None = None
     pointer: Pointer | None = None
 
+    @property
+    def spoken(self) -> str:
+        """What the step gives to others: its content, then on a new line its call's arguments, if not in it."""
+        if self.arguments and self.arguments not in self.content:
+            return f"{self.content}\n{self.arguments}"
+        return self.content
+
 
 class Label(Record):
     """What a human, or an intervention, says about the cause. Never read by any method; only benches read it."""
@@ -153,7 +162,7 @@ class Span(Record):
 
 
 class TextSpan(Record):
-    """A byte-exact slice content[start:end] of a step's content (code points, as Python slices)."""
+    """The exact slice spoken[start:end] of a step (in code points, as Python slices)."""
 
     start: int
     end: int

@@ -47,10 +47,12 @@ def bootstrap_mean(values: Sequence[float], groups: Sequence[Hashable], seed: in
     return Estimate(float(data.mean()), float(low), float(high), len(sums))
 
 
-def _by_group(data: npt.NDArray[np.float64], groups: Sequence[Hashable]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _by_group(
+    data: npt.NDArray[np.float64], groups: Sequence[Hashable]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     index = {group: k for k, group in enumerate(dict.fromkeys(groups))}
     position = np.asarray([index[group] for group in groups])
-    return np.bincount(position, weights=data), np.bincount(position).astype(np.float64)
+    return np.bincount(position, weights=data).astype(np.float64), np.bincount(position).astype(np.float64)
 
 
 class Calibration(NamedTuple):
@@ -65,7 +67,7 @@ class Calibration(NamedTuple):
 def calibration(
     stated: Sequence[float], true: Sequence[bool], groups: Sequence[Hashable], seed: int = 0, resamples: int = 400
 ) -> Calibration:
-    """Logistic recalibration (Cox 1958) with cluster-bootstrap intervals. Stated values are clipped to [1e-6, 1 - 1e-6]."""
+    """Logistic recalibration (Cox 1958) with cluster-bootstrap intervals; stated values are clipped at 1e-6."""
     p = np.clip(np.asarray(stated, dtype=np.float64), 1e-6, 1 - 1e-6)
     x, y = np.log(p / (1 - p)), np.asarray(true, dtype=np.float64)
     rows: dict[Hashable, list[int]] = {}
@@ -84,14 +86,17 @@ def calibration(
 
 
 def _redraw(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], clusters: list[npt.NDArray[np.intp]], generator: np.random.Generator
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    clusters: list[npt.NDArray[np.intp]],
+    generator: np.random.Generator,
 ) -> npt.NDArray[np.float64]:
     drawn = np.concatenate([clusters[k] for k in generator.integers(0, len(clusters), size=len(clusters))])
     return logistic(x[drawn][:, None], y[drawn])
 
 
 def logistic(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], ridge: float = 1e-3) -> npt.NDArray[np.float64]:
-    """Weights (intercept first) of a logistic regression, by Newton steps; the small ridge keeps separable data finite."""
+    """Weights (intercept first) of a logistic regression, by Newton steps; the ridge keeps separable data finite."""
     design = np.column_stack([np.ones(len(x)), x])
     weights = np.zeros(design.shape[1])
     for _ in range(50):

@@ -110,7 +110,7 @@ class Store:
         """Let go of the file."""
         self.database.connection.close()
 
-    def add(  # noqa: PLR0917 - the order in which a collector hands them over
+    def add(
         self,
         source: str,
         digest: str,

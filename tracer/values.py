@@ -29,42 +29,48 @@ class Value(NamedTuple):
 
 VALUE_CLASSES: dict[str, ValueClass] = {
     "url": ValueClass(3.0, re.compile(r"https?://[^\s<>\"'\])}]{4,400}")),
-    "quote": ValueClass(2.0, re.compile(r"\"([^\"\n]{4,120})\"|“([^”\n]{4,120})”|`([^`\n]{3,120})`|\*\*([^*\n]{3,120})\*\*")),
+    "quote": ValueClass(
+        2.0, re.compile(r"\"([^\"\n]{4,120})\"|“([^”\n]{4,120})”|`([^`\n]{3,120})`|\*\*([^*\n]{3,120})\*\*")
+    ),
     "number": ValueClass(2.0, re.compile(r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w])")),
     "identifier": ValueClass(
-        1.5, re.compile(r"\b(?:[A-Za-z]+_[A-Za-z0-9_]+|[a-z]+[A-Z]\w+|[A-Za-z]+\d\w*|\d+[A-Za-z]\w*|[\w-]+(?:/[\w.-]+)+)\b")
+        1.5,
+        re.compile(r"\b(?:[A-Za-z]+_[A-Za-z0-9_]+|[a-z]+[A-Z]\w+|[A-Za-z]+\d\w*|\d+[A-Za-z]\w*|[\w-]+(?:/[\w.-]+)+)\b"),
     ),
     "name": ValueClass(1.5, re.compile(r"\b[A-Z][\w’'-]+(?:[ \t]+(?:of|the|de|van|and|&)?[ \t]?[A-Z][\w’'-]+){1,4}")),
     "word": ValueClass(0.5, re.compile(r"[^\W\d_]{5,40}")),
 }
-_COMMON_WORDS = frozenset(
+_COMMON_WORDS = frozenset(  # one text instead of a list of strings: it is read, not edited
     """
-    about above access accurate accurately across action actually added additional after again against agent almost along
-    already alternative although always among analysis another answer answers anything appears approach around asked asking
-    assist assistance available based because become before begin being below better between break bring calculate called
-    can't cannot carefully cases check checked class clear clearly click clicked close closer collect come comes complete
-    completed condition conditions conduct confirm confirmed consider considering constraints contain contains content
-    context continue correct correctly could couldn't create created current currently detail detailed details determine
-    different directly doesn't doing during each either engine ensure ensures entire error errors every everything exact
-    exactly example exception execute executed execution exitcode expected extract extracted failed false field final
-    finally first focus follow followed following follows format found fourth further general given gives going great
-    group handle having helpful hence however identified identify import include included includes including indeed
-    indicate indicates information initial input instance instead instruction instructions issue items itself known large
-    later latest least likely limit limited lines listed little locate looking lower make makes manager match matches maybe
-    means mentioned message method might missing moment needed needs never number numbers obtain often option options order
-    other others otherwise output outputs overall particular perform performed performing perhaps phase place please point
-    possible present previous previously print probably problem proceed process processing progress properly provide
-    provided provides python question questions quick quite raise rather reached ready really reason reasons received
-    refine related relevant remaining report request required requires response result results retrieve retrieved return
-    returned returns review right round running script search searching second section seems select selected sequence
-    several should shown shows similar simple simply since single small solution solve solving something specific
-    specifically start started starting state stated status steps still string structure succeeded success successful
-    successfully suggest suggested suggestions support system table taken target tasks terminate thank thanks their them
-    themselves there therefore these they thing think third those though three through together total toward traceback true
-    trying under understand understood unfortunately until update updated upper using usually utilize valid value values
-    various verification verified verify version visit wasn't welcome weren't whether which while whole whose within
-    without words working would write wrong yield you're yours yourself
-    """.split()
+    about above access accurate accurately across action actually added additional after again against agent
+    almost along already alternative although always among analysis another answer answers anything appears
+    approach around asked asking assist assistance available based because become before begin being below
+    better between break bring calculate called can't cannot carefully cases check checked class clear clearly
+    click clicked close closer collect come comes complete completed condition conditions conduct confirm
+    confirmed consider considering constraints contain contains content context continue correct correctly could
+    couldn't create created current currently detail detailed details determine different directly doesn't doing
+    during each either engine ensure ensures entire error errors every everything exact exactly example
+    exception execute executed execution exitcode expected extract extracted failed false field final finally
+    first focus follow followed following follows format found fourth further general given gives going great
+    group handle having helpful hence however identified identify import include included includes including
+    indeed indicate indicates information initial input instance instead instruction instructions issue items
+    itself known large later latest least likely limit limited lines listed little locate looking lower make
+    makes manager match matches maybe means mentioned message method might missing moment needed needs never
+    number numbers obtain often option options order other others otherwise output outputs overall particular
+    perform performed performing perhaps phase place please point possible present previous previously print
+    probably problem proceed process processing progress properly provide provided provides python question
+    questions quick quite raise rather reached ready really reason reasons received refine related relevant
+    remaining report request required requires response result results retrieve retrieved return returned
+    returns review right round running script search searching second section seems select selected sequence
+    several should shown shows similar simple simply since single small solution solve solving something
+    specific specifically start started starting state stated status steps still string structure succeeded
+    success successful successfully suggest suggested suggestions support system table taken target tasks
+    terminate thank thanks their them themselves there therefore these they thing think third those though three
+    through together total toward traceback true trying under understand understood unfortunately until update
+    updated upper using usually utilize valid value values various verification verified verify version visit
+    wasn't welcome weren't whether which while whole whose within without words working would write wrong yield
+    you're yours yourself
+    """.split()  # noqa: SIM905
 )
 """Words that any conversation between agents is made of: sharing one says nothing about where it came from."""
 _TRIVIAL_NUMBERS = frozenset(str(n) for n in range(11)) | {"100", "1000"}

@@ -65,6 +65,22 @@ def run_table(rows: Iterable[RunRow]) -> Table:
     return table
 
 
+def blame_table(rows: Iterable[tuple[Run, Finding]]) -> Table:
+    """What one analysis says of many runs, one a line: the verdict and the leading step."""
+    table = _table("run", "verdict", "step", "agent", "probability", "why", ratio="why")
+    for run, finding in rows:
+        first = wording.leading(finding)
+        table.add_row(
+            Text(wording.run_id(run)),
+            Text(finding.verdict.replace("_", " "), style="red" if finding.verdict == "root_cause" else "dim"),
+            Text(str(first.step) if first else "–", justify="right"),
+            Text(wording.agent(first.agent, 24) if first else "–"),
+            Text(wording.figure(first, finding) if first else "–"),
+            _cut(wording.cues(first) if first else clean(finding.verdict_reason)),
+        )
+    return table
+
+
 def run_report(run: Run, steps: Sequence[Step]) -> RenderableType:
     """A run with one line per step: who, what kind, how a tool ended, and the first words."""
     table = _table("step", "agent", "kind", "what was said", ratio="what was said")

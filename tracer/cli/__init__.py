@@ -16,14 +16,19 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from tracer.cli import db, ingest, mark, runs, schema, show
+from tracer.cli import bench, blame, db, demo, graph, ingest, mark, runs, schema, show, train
 from tracer.errors import TracerError
 
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
+    "demo": demo.demo,
     "ingest": ingest.ingest,
     "runs": runs.app,
     "show": show.show,
+    "graph": graph.graph,
+    "blame": blame.blame,
     "mark": mark.mark,
+    "train": train.app,
+    "bench": bench.app,
     "db": db.app,
     "schema": schema.schema,
 }

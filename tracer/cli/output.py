@@ -23,8 +23,14 @@ def print_report(report: RenderableType) -> None:
     """Print a report; colour only at a terminal, and never where NO_COLOR is set."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    Console(markup=False, emoji=False, highlight=False, width=width).print(report)
+    Console(markup=False, emoji=False, highlight=False, width=report_width()).print(report)
+
+
+def report_width() -> int:
+    """Columns that a report may take: the terminal's, COLUMNS, or plenty when it is piped."""
+    import shutil
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
 
 
 def print_json(document: BaseModel, *, without_null: bool = False) -> None:

@@ -1,0 +1,91 @@
+"""`tracer bench`: how often each method meets a human's label."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tracer.cli.options import AsJson
+from tracer.cli.output import ProgressBar, print_report
+
+if TYPE_CHECKING:
+    from tracer.records import Recording
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+
+
+class Protocol(StrEnum):
+    """How the ranker is scored."""
+
+    shipped = "shipped"
+    cv = "cv"
+
+
+@app.callback()
+def bench() -> None:
+    """Measure the methods on labelled runs."""
+
+
+@app.command()
+def whowhen(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of labelled runs in Who&When form.")],
+    protocol: Annotated[
+        Protocol,
+        typer.Option(
+            "--protocol", help="shipped: the shipped ranker on runs it has not seen; cv: trained anew in folds."
+        ),
+    ] = Protocol.shipped,
+    second_labels: Annotated[
+        Path | None, typer.Option("--second-labels", metavar="FILE", help="A second team's labels of the same runs.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score every method on labelled runs.
+
+    Strict equality and the benchmark's official scorer side by side, with intervals, calibration and baselines.
+
+    \b
+    Example: tracer bench whowhen whowhen/ --protocol cv
+    """
+    from tracer.analyses.bench_whowhen import bench as run_bench
+    from tracer.text import safe_json
+    from tracer.viz.bench import bench_report
+
+    recordings = labelled(folder)
+    second = read_text(second_labels) if second_labels else None
+    with ProgressBar("scoring") as progress:
+        result = run_bench(recordings, protocol.value, second, lambda done, total: progress("fold", done, total))
+    if as_json:
+        import json
+
+        print(safe_json(json.dumps(result, indent=2)))
+    else:
+        print_report(bench_report(result))
+
+
+def labelled(folder: Path) -> list[Recording]:
+    """Every labelled run below a folder; a file that cannot be read is told on stderr."""
+    from tracer.cli.output import warn
+    from tracer.collectors.ingest import read_recordings
+    from tracer.errors import BadInputError
+
+    recordings, skipped = read_recordings([folder])
+    for source, reason in skipped:
+        warn(f"skipped {source}: {reason}")
+    found = [recording for recording in recordings if recording.run.labels]
+    if not found:
+        raise BadInputError(f"{folder}: no labelled run in it; give a folder of Who&When files")
+    return found
+
+
+def read_text(path: Path) -> str:
+    """A text file of the user's, or one clear line."""
+    from tracer.errors import BadInputError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}") from error

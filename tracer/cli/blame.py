@@ -1,0 +1,119 @@
+"""`tracer blame`: which step broke a run, and how sure we are."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tracer.cli.options import AsJson, Db
+from tracer.cli.output import ProgressBar, hint, print_report, report_width
+
+if TYPE_CHECKING:
+    from tracer.explanation import Explanation, Options
+
+
+class Assumed(StrEnum):
+    """How a run is to be taken as ended."""
+
+    failed = "failed"
+    ok = "ok"
+
+
+def _methods() -> list[str]:
+    """Names for tab completion; loading them takes a moment, so only then."""
+    from tracer.analyses.blame import METHODS
+
+    return list(METHODS)
+
+
+Method = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        help="ranker, rule-r, graphtracer, first-code, first-error, second-actor or last-actor.",
+        autocompletion=_methods,
+    ),
+]
+
+
+def blame(
+    address: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run by address. Default: the last failed one.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every run that is not known to have succeeded.")] = False,
+    method: Method = "ranker",
+    assume: Annotated[
+        Assumed | None, typer.Option("--assume", help="Take the run as failed, or as ok, whatever its log says.")
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="How many candidates to list.")] = 5,
+    ranker: Annotated[
+        Path | None, typer.Option("--ranker", metavar="FILE", help="A ranker that `tracer train ranker` made.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one self-contained HTML file.")
+    ] = None,
+    db: Db = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rank the steps that could have broken a run.
+
+    With a probability, what speaks for each step, and the way from the cause to the symptom.
+
+    \b
+    Example: tracer blame --html report.html
+    """
+    from tracer.config import database_path
+    from tracer.errors import TracerError
+    from tracer.explanation import Options, explain
+
+    options = Options(method, assume.value if assume else None, top, ranker)
+    if every:
+        if address or html:
+            raise TracerError("--all explains every run: leave out " + ("RUN" if address else "--html"))
+        _all(database_path(db), options, as_json)
+        return
+    explained = explain(database_path(db), address, options)
+    if html:
+        _write(html, explained)
+    if as_json:
+        _print_json(explained, indent=2)
+        return
+    from tracer.viz.terminal import blame_report
+
+    print_report(blame_report(explained.run, explained.steps, explained.finding, width=report_width()))
+    candidates = explained.finding.candidates
+    if candidates and not html:
+        hint(f"`tracer show {explained.run.id}:{candidates[0].step}` prints that step, `--html FILE` draws the graph")
+
+
+def _all(path: Path, options: Options, as_json: bool) -> None:
+    from tracer.explanation import explain_all
+    from tracer.viz.terminal import blame_table
+
+    with ProgressBar("explaining runs") as progress:
+        found = explain_all(path, options, progress)
+    if as_json:
+        for explained in found:
+            _print_json(explained)
+    elif found:
+        print_report(blame_table((each.run, each.finding) for each in found))
+        hint(f"`tracer blame {found[-1].run.id}` gives the reasons")
+    else:
+        print("no run to explain: none failed, and none is of unknown outcome")
+
+
+def _write(path: Path, explained: Explanation) -> None:
+    from tracer.viz.html import write_html
+
+    written = write_html(path, *explained)
+    hint(f"open {written}")
+
+
+def _print_json(explained: Explanation, **layout: Any) -> None:
+    from tracer.schemas import BlameReport
+    from tracer.text import safe_json
+
+    print(safe_json(BlameReport.of(explained.finding).model_dump_json(by_alias=True, **layout)))

@@ -1,0 +1,127 @@
+"""From a stored run to its explanation: graph, ranking, verdict; kept in the store so that SQL can ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from tracer.errors import BadInputError, NoSuchRunError
+from tracer.records import Edge, Finding, Run, Step
+from tracer.store import Store
+
+if TYPE_CHECKING:
+    from tracer.analyses.ranker import RankerModel
+
+Assumption = Literal["failed", "ok"]
+
+
+class Options(NamedTuple):
+    """What the user may set about a blame."""
+
+    method: str = "ranker"
+    assume: Assumption | None = None
+    """Overrides how the run ended."""
+    top: int = 5
+    """Candidates listed."""
+    ranker: Path | None = None
+    """A ranker of the user's in the place of the shipped one."""
+
+
+class Explanation(NamedTuple):
+    """A run, its information dependency graph, and what a method says of it."""
+
+    run: Run
+    steps: Sequence[Step]
+    edges: Sequence[Edge]
+    finding: Finding
+
+
+DEFAULTS = Options()
+
+
+def explain(path: Path, ref: str | None = None, options: Options = DEFAULTS) -> Explanation:
+    """Explain one run: `ref`, or the last failed one, and keep graph and finding in the store."""
+    with Store.open(path, read_only=True) as store:
+        run = store.run(ref) if ref else last_failed(store)
+        steps, edges = store.steps(run.id), store.edges(run.id)
+    [explained] = _explained([(run, steps, edges)], options)
+    _keep(path, [explained], [] if edges is not None else [run.id])
+    return explained
+
+
+def explain_all(
+    path: Path,
+    options: Options = DEFAULTS,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> list[Explanation]:
+    """Explain every run that is not known to have succeeded, in the order of ingestion."""
+    with Store.open(path, read_only=True) as store:
+        runs = [run for run in store.runs() if run.outcome != "success" or options.assume == "failed"]
+        held = [(run, store.steps(run.id), store.edges(run.id)) for run in runs]
+    found = []
+    for done, explained in enumerate(_explained(held, options)):
+        if progress:
+            progress(explained.run.id, done + 1, len(held))
+        found.append(explained)
+    _keep(path, found, [run.id for run, _, edges in held if edges is None])
+    return found
+
+
+def graph(path: Path, ref: str = "@last") -> tuple[Run, Sequence[Step], Sequence[Edge]]:
+    """A run with its information dependency graph, computed once and then kept."""
+    from tracer.graph import dependency_graph
+
+    with Store.open(path, read_only=True) as store:
+        run = store.run(ref)
+        steps, edges = store.steps(run.id), store.edges(run.id)
+    if edges is None:
+        edges = dependency_graph(steps, run.task)
+        with Store.open(path) as store:
+            store.save_edges(run.id, edges)
+    return run, steps, edges
+
+
+def last_failed(store: Store) -> Run:
+    """The run ingested last that failed; without one, the last whose outcome nobody stated."""
+    runs = store.runs()
+    for outcome in ("failure", "unknown"):
+        if found := [run for run in runs if run.outcome == outcome]:
+            return found[-1]
+    if runs:
+        raise NoSuchRunError("no run failed; name one to ask about it anyway, or mark one: `tracer mark RUN --failed`")
+    raise NoSuchRunError("the database holds no runs: run `tracer ingest LOGS` first")
+
+
+def _explained(
+    held: Sequence[tuple[Run, Sequence[Step], Sequence[Edge] | None]], options: Options
+) -> Iterator[Explanation]:
+    from tracer.analyses.blame import blame
+    from tracer.graph import dependency_graph
+
+    model = _ranker(options.ranker) if options.ranker else None
+    for run, steps, kept in held:
+        edges = kept if kept is not None else dependency_graph(steps, run.task)
+        finding = blame(
+            run, steps, edges=edges, method=options.method, model=model, assume=options.assume, top=options.top
+        )
+        yield Explanation(run, steps, edges, finding)
+
+
+def _ranker(path: Path) -> RankerModel:
+    from tracer.analyses.ranker import load
+
+    try:
+        return load(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(
+            f"{path}: cannot be read as a ranker: {getattr(error, 'strerror', None) or 'no text'}"
+        ) from error
+
+
+def _keep(path: Path, found: Sequence[Explanation], new_graphs: Sequence[str]) -> None:
+    with Store.open(path) as store:
+        for explained in found:
+            if explained.run.id in new_graphs:
+                store.save_edges(explained.run.id, explained.edges)
+            store.save_finding(explained.finding)

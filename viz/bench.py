@@ -1,0 +1,109 @@
+"""A benchmark's result in a terminal: one table for each subset, then what qualifies the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tracer.text import clean
+
+
+def bench_report(result: Mapping[str, Any]) -> RenderableType:
+    """All figures are shares of runs in percent, but mean rank, log-loss and Brier score; intervals are 95 %."""
+    parts: list[RenderableType] = []
+    for name, subset in result["subsets"].items():
+        parts += [_heading(name, subset, str(result["protocol"])), _methods(subset["methods"]), *_notes(subset), Text()]
+    if second := result.get("second_labels"):
+        parts += _second(second)
+    return Group(*parts)
+
+
+def _heading(name: str, subset: Mapping[str, Any], protocol: str) -> Text:
+    words = f"{name} · {subset['n']} runs · protocol {protocol}"
+    if subset["in_sample"]:
+        words += f" · {subset['in_sample']} runs of the training record left out"
+    return Text(words, style="bold")
+
+
+def _methods(methods: Mapping[str, Any]) -> RenderableType:
+    if not methods:
+        return Text(
+            "  every run here was used to train the shipped ranker; `--protocol cv` scores it fairly", style="dim"
+        )
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("method")
+    for name in (
+        "step",
+        "[95 %]",
+        "agent",
+        "joint",
+        "top 3",
+        "top 5",
+        "±1",
+        "±5",
+        "rank",
+        "official step, agent",
+        "log-loss",
+        "Brier",
+    ):
+        table.add_column(name.replace("[", "\\["), justify="right", no_wrap=True)
+    for name, scored in methods.items():
+        strict, official = scored["strict"], scored["official"]
+        low, high = strict["step_ci"]
+        table.add_row(
+            Text(clean(name), style="bold" if name == "ranker" else ""),
+            *(Text(cell) for cell in (
+                _pc(strict["step"]), f"{_pc(low)}-{_pc(high)}", _pc(strict["agent"]), _pc(strict["joint"]),
+                _pc(strict["top3"]), _pc(strict["top5"]), _pc(strict["within"]["1"]), _pc(strict["within"]["5"]),
+                f"{strict['mean_rank']:.1f}", f"{_pc(official['step'])}, {_pc(official['agent'])}",
+                _figure(scored, "log_loss"), _figure(scored, "brier"),
+            )),
+        )  # fmt: skip
+    return table
+
+
+def _notes(subset: Mapping[str, Any]) -> list[RenderableType]:
+    lines = []
+    if ranker := subset["methods"].get("ranker"):
+        slope, intercept = ranker["calibration"]["slope"], ranker["calibration"]["intercept"]
+        lines.append(
+            f"ranker: calibration slope {_range(slope)} (1 is right), intercept {_range(intercept)} (0 is right); "
+            f"commits itself on {_pc(ranker['coverage'])} %, right in {_pc(ranker['step_when_claimed'])} % of those"
+        )
+    for name, differences in subset.get("ranker_minus", {}).items():
+        told = ", ".join(f"{key} {_points(found)}" for key, found in differences.items())
+        lines.append(f"ranker minus {name}, points, paired over questions: {told}")
+    for defect in subset["label_defects"]:
+        lines.append(f"label defect: {clean(defect['source'])} step {defect['step']}: {clean(defect['defect'])}")
+    return [Text(f"  {line}", style="dim") for line in lines]
+
+
+def _second(second: Mapping[str, Any]) -> list[RenderableType]:
+    lines = [
+        f"Second team's labels · {second['n']} runs: "
+        f"the two teams agree on the step in {_pc(second['step_agreement'])} %, "
+        f"on the agent in {_pc(second['agent_agreement'])} %",
+        "Points at a step that either team called a failure: "
+        + ", ".join(f"{clean(name)} {_pc(share)} %" for name, share in second["points_at_a_failure"].items()),
+    ]
+    return [Text(line) for line in lines]
+
+
+def _pc(share: float) -> str:
+    return f"{100 * share:.0f}" if share in {0, 1} else f"{100 * share:.1f}"
+
+
+def _figure(scored: Mapping[str, Any], name: str) -> str:
+    return f"{scored[name]:.2f}" if name in scored else "–"
+
+
+def _range(found: list[float]) -> str:
+    return f"{found[0]:.2f} [{found[1]:.2f}, {found[2]:.2f}]"
+
+
+def _points(found: list[float]) -> str:
+    return f"{100 * found[0]:+.1f} [{100 * found[1]:+.1f}, {100 * found[2]:+.1f}]"
