@@ -33,6 +33,7 @@ METHODS: dict[str, Method] = {
 }
 """Every way to name a step; the first is the default."""
 Assumption = Literal["failed", "ok"]
+_ASSUMED: dict[Assumption, Outcome] = {"failed": "failure", "ok": "success"}
 
 
 def blame(
@@ -42,17 +43,18 @@ def blame(
     edges: Sequence[Edge] | None = None,
     method: str = "ranker",
     model: RankerModel | None = None,
+    failure_model: failure.FailureModel | None = None,
     assume: Assumption | None = None,
     top: int = 5,
 ) -> Finding:
     """The finding for one run.
 
-    `assume` overrides how the run ended; `model` replaces the shipped ranker; `top` bounds the candidates listed. A run
-    that succeeded gets `no_failure` without candidates. Raises TracerError for an unknown method.
+    `assume` overrides how the run ended; `model` and `failure_model` replace the shipped ones; `top` bounds the
+    candidates listed. A run that succeeded gets `no_failure` without candidates. An unknown method raises TracerError.
     """
     if method not in METHODS:
         raise TracerError(f"no method {method!r}; there are: {', '.join(METHODS)}")
-    outcome: Outcome = {"failed": "failure", "ok": "success"}.get(assume, run.outcome) if assume else run.outcome  # type: ignore[assignment]
+    outcome: Outcome = _ASSUMED[assume] if assume else run.outcome
     parameters = {"top": top, "assume": assume}
     if outcome == "success":
         reason = "the run succeeded" + (f", says its {run.outcome_source}" if run.outcome_source and not assume else "")
@@ -63,7 +65,7 @@ def blame(
     features = Features(View(steps, run.task, edges))
     used = model or shipped()
     ranking = rank(features, used) if method == "ranker" else METHODS[method](features)
-    chance = failure.p_failed(features) if outcome == "unknown" else None
+    chance = failure.p_failed(features, failure_model) if outcome == "unknown" else None
     verdict, reason = _verdict(ranking, used.threshold, chance)
     where, why = basis(run, steps, used.families) if ranking.probability else (None, "")
     return Finding(

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tracer.analyses.features import Features
+from tracer.errors import BadInputError
 from tracer.records import Record
 
 
@@ -61,6 +62,14 @@ def signs(features: Features) -> list[float]:
 def shipped() -> FailureModel:
     """The model that comes with the package."""
     return FailureModel.model_validate_json(files("tracer.analyses").joinpath("failure.json").read_bytes())
+
+
+def load(text: str, name: str) -> FailureModel:
+    """A model from a JSON file of the user's."""
+    try:
+        return FailureModel.model_validate_json(text)
+    except ValueError as error:
+        raise BadInputError(f"{name}: no P(failed); make one with `tracer train failure LOGS -o {name}`") from error
 
 
 def p_failed(features: Features, model: FailureModel | None = None) -> float:

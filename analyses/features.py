@@ -96,7 +96,8 @@ class Features:
         seen, found = set(self.task_keys), dict[int, float]()
         for step in self.view.steps:
             claimed = {key for key in _keys(_claimed(step)) if key.partition(" ")[0] in _CLAIMS}
-            found[step.index] = math.log1p(len(claimed - seen)) if step.kind != "tool_result" else 0.0
+            new = {key for key in claimed - seen if not _rounds(key, seen)}
+            found[step.index] = math.log1p(len(new)) if step.kind != "tool_result" else 0.0
             seen |= self.keys[step.index]
         return found
 
@@ -138,6 +139,23 @@ class Features:
         passed_on = step.kind == "tool_call" and (step.tool != "code" or index not in self.view.results)
         return self.unsupported[index] if (stated or passed_on) and not self.view.has_code(index) else 0.0
 
+    @cached_property
+    def last_result(self) -> dict[int, str | None]:
+        """How the last tool before each step ended; None where there was none."""
+        status: str | None = None
+        found: dict[int, str | None] = {}
+        for step in self.view.steps:
+            found[step.index] = status
+            status = step.tool_status or status
+        return found
+
+    def goes_on(self, index: int) -> bool:
+        """After a failed or empty result a step only talks, or acts on values that stand nowhere before."""
+        step = self.view.steps[index]
+        talks = step.kind == "message" and index not in self.view.results
+        after_failure = self.last_result[index] in {"error", "empty"}
+        return after_failure and step.kind != "plan" and (talks or self.claims(index) > 0)
+
     def cue(self, pattern: re.Pattern[str], index: int) -> float:
         """How often a word cue stands in the prose of a step, 3 at most."""
         return min(3.0, float(len(pattern.findall(_prose(self.view.steps[index].content)[:_SCANNED]))))
@@ -145,6 +163,16 @@ class Features:
 
 def _keys(text: str) -> set[str]:
     return {value.key for value in values(text, words=False)}
+
+
+def _rounds(key: str, seen: set[str]) -> bool:
+    """True when a number is an earlier one, rounded: 14.2 after 14.2338."""
+    kind, _, text = key.partition(" ")
+    if kind != "number":
+        return False
+    places = len(text.partition(".")[2])
+    earlier = (other.partition(" ")[2] for other in seen if other.startswith("number "))
+    return any("." in number and f"{float(number):.{places}f}" == text for number in earlier)
 
 
 def _claimed(step: Step) -> str:
@@ -187,6 +215,7 @@ FEATURES: dict[str, Feature] = {
     "first_failing": Feature(
         1, "the first action that failed or brought nothing", lambda f, i: float(i == f.first_failing)
     ),
+    "goes_on": Feature(1, "goes on after a failed result without mending it", lambda f, i: float(f.goes_on(i))),
     # what it claims
     "unsupported": Feature(1, "brings values that stand nowhere before", lambda f, i: f.unsupported[i]),
     "claims": Feature(1, "states values with nothing behind them", Features.claims),

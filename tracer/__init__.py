@@ -3,6 +3,9 @@
     import tracer
 
     tracer.ingest(["logs/"])
+    found = tracer.blame()          # the last failed run
+    found.finding.candidates[0]     # step, agent, probability, cues, path
+    tracer.report(found, "report.html")
 
 What the command line can do, one call here does. Everything heavy loads at the first call.
 """
@@ -17,10 +20,12 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from tracer.collectors.ingest import Ingested
+    from tracer.explanation import Assumption, Explanation
+    from tracer.records import Edge, Run, Step
 
     __version__: str
 
-__all__ = ["__version__", "ingest"]
+__all__ = ["__version__", "blame", "graph", "ingest", "report"]
 
 
 def ingest(
@@ -49,6 +54,42 @@ def ingest(
     finally:
         if is_new and not keeps:
             path.unlink(missing_ok=True)
+
+
+def blame(
+    run: str | None = None,
+    db: str | PathLike[str] | None = None,
+    *,
+    method: str = "ranker",
+    assume: Assumption | None = None,
+    top: int = 5,
+    ranker: str | PathLike[str] | None = None,
+) -> Explanation:
+    """Rank the steps that could have broken a run: its address, or the last failed one.
+
+    `method` is a name in tracer.analyses.blame.METHODS; `assume` ("failed", "ok") overrides how the run ended; `top`
+    bounds the candidates; `ranker` is a file that `tracer train ranker` made. Graph and finding are kept in the store.
+    """
+    from tracer.config import database_path
+    from tracer.explanation import Options, explain
+
+    options = Options(method, assume, top, Path(ranker) if ranker is not None else None)
+    return explain(database_path(Path(db) if db is not None else None), run, options)
+
+
+def graph(run: str = "@last", db: str | PathLike[str] | None = None) -> tuple[Run, Sequence[Step], Sequence[Edge]]:
+    """A run, its steps, and the edges of its information dependency graph."""
+    from tracer.config import database_path
+    from tracer.explanation import graph as graph_of
+
+    return graph_of(database_path(Path(db) if db is not None else None), run)
+
+
+def report(explanation: Explanation, html: str | PathLike[str]) -> Path:
+    """Write an explanation as one self-contained HTML file, and return its path."""
+    from tracer.viz.html import write_html
+
+    return write_html(Path(html), *explanation)
 
 
 def __getattr__(name: str) -> str:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from tracer.errors import BadInputError, NoSuchRunError
 from tracer.records import Edge, Finding, Run, Step
 from tracer.store import Store
-
-if TYPE_CHECKING:
-    from tracer.analyses.ranker import RankerModel
 
 Assumption = Literal["failed", "ok"]
 
@@ -26,6 +23,8 @@ class Options(NamedTuple):
     """Candidates listed."""
     ranker: Path | None = None
     """A ranker of the user's in the place of the shipped one."""
+    failure_model: Path | None = None
+    """A P(failed) of the user's in the place of the shipped one."""
 
 
 class Explanation(NamedTuple):
@@ -97,26 +96,33 @@ def _explained(
     held: Sequence[tuple[Run, Sequence[Step], Sequence[Edge] | None]], options: Options
 ) -> Iterator[Explanation]:
     from tracer.analyses.blame import blame
+    from tracer.analyses.failure import load as load_failure
+    from tracer.analyses.ranker import load as load_ranker
     from tracer.graph import dependency_graph
 
-    model = _ranker(options.ranker) if options.ranker else None
+    ranker = load_ranker(*_file(options.ranker)) if options.ranker else None
+    failure_model = load_failure(*_file(options.failure_model)) if options.failure_model else None
     for run, steps, kept in held:
         edges = kept if kept is not None else dependency_graph(steps, run.task)
         finding = blame(
-            run, steps, edges=edges, method=options.method, model=model, assume=options.assume, top=options.top
+            run,
+            steps,
+            edges=edges,
+            method=options.method,
+            model=ranker,
+            failure_model=failure_model,
+            assume=options.assume,
+            top=options.top,
         )
         yield Explanation(run, steps, edges, finding)
 
 
-def _ranker(path: Path) -> RankerModel:
-    from tracer.analyses.ranker import load
-
+def _file(path: Path) -> tuple[str, str]:
+    """A file's text, and its name for messages."""
     try:
-        return load(path.read_text(encoding="utf-8"), str(path))
+        return path.read_text(encoding="utf-8"), str(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(
-            f"{path}: cannot be read as a ranker: {getattr(error, 'strerror', None) or 'no text'}"
-        ) from error
+        raise BadInputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}") from error
 
 
 def _keep(path: Path, found: Sequence[Explanation], new_graphs: Sequence[str]) -> None:

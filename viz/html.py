@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from bisect import bisect_left
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from tracer.errors import TracerError
+from tracer.files import write_whole
 from tracer.records import Candidate, Edge, Finding, Run, Step, TextSpan
 from tracer.text import clean
 from tracer.viz import wording
@@ -61,18 +59,7 @@ def html_report(run: Run, steps: Sequence[Step], edges: Sequence[Edge], finding:
 
 def write_html(path: Path, run: Run, steps: Sequence[Step], edges: Sequence[Edge], finding: Finding) -> Path:
     """Write the report to `path`, whole or not at all, and return the path."""
-    page = html_report(run, steps, edges, finding).encode()
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(page)
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise TracerError(
-            f"cannot write {path} ({error.strerror}): name a file in a folder you may write to"
-        ) from error
-    return path
+    return write_whole(path, html_report(run, steps, edges, finding).encode())
 
 
 def _template(name: str) -> str:

@@ -52,6 +52,10 @@ def blame(
     ranker: Annotated[
         Path | None, typer.Option("--ranker", metavar="FILE", help="A ranker that `tracer train ranker` made.")
     ] = None,
+    failure_model: Annotated[
+        Path | None,
+        typer.Option("--failure-model", metavar="FILE", help="A P(failed) that `tracer train failure` made."),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one self-contained HTML file.")
     ] = None,
@@ -69,7 +73,7 @@ def blame(
     from tracer.errors import TracerError
     from tracer.explanation import Options, explain
 
-    options = Options(method, assume.value if assume else None, top, ranker)
+    options = Options(method, assume.value if assume else None, top, ranker, failure_model)
     if every:
         if address or html:
             raise TracerError("--all explains every run: leave out " + ("RUN" if address else "--html"))

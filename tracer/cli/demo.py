@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tracer.cli.options import AsJson
 from tracer.cli.output import hint, print_report, report_width
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tracer.data.demo import DemoRun
+    from tracer.explanation import Explanation
+    from tracer.records import Run
 
 FOLDER = Path("tracer-demo")
 
@@ -16,45 +25,73 @@ def demo(
     folder: Annotated[
         Path, typer.Option("--folder", metavar="DIR", help="Where the database and the report go.")
     ] = FOLDER,
+    as_json: AsJson = False,
 ) -> None:
     """Explain four shipped runs of small agent teams, and write the HTML report of one.
 
-    LangGraph and AG2 made them, on scripted models; three have a planted fault, which blame is not told.
+    LangGraph and AG2 made them, on scripted models; three have a planted fault, of which blame is told nothing.
 
     \b
     Example: tracer demo
     """
-    import tracer
-    from tracer.data.demo import DEMO_RUNS, demo_files
+    from tracer.data.demo import DEMO_RUNS
     from tracer.explanation import explain, explain_all
-    from tracer.store import Store
     from tracer.viz.html import write_html
-    from tracer.viz.terminal import blame_report, blame_table
 
     folder.mkdir(parents=True, exist_ok=True)
     database = folder / "demo.duckdb"
-    loaded = tracer.ingest(demo_files(), database)
-    names = {Path(source.source).name: source for source in loaded.sources}
-    print(f"loaded {len(names)} runs of {', '.join(dict.fromkeys(run.framework for run in DEMO_RUNS))} into {database}")
-    with Store.open(database) as store:
-        runs = {Path(run.source).name: run for run in store.runs()}
-        for told in DEMO_RUNS:
-            if not told.outcome_in_log:
-                print(f"the log of {told.file} does not say how the run ended; marked as {told.outcome}")
-                store.mark(runs[told.file].id, told.outcome)
-    print()
-    first = explain(database, runs[DEMO_RUNS[0].file].id)
-    print_report(blame_report(first.run, first.steps, first.finding, width=report_width()))
-    print("\nAll runs that failed:\n")
-    print_report(blame_table((each.run, each.finding) for each in explain_all(database)))
-    report = write_html(folder / "report.html", *first)
-    print(f"\nThe planted faults, to compare: {_planted()}")
-    print(f"\nHTML report: {report.resolve()}")
+    runs = _load(database, DEMO_RUNS)
+    found = {each.run.id: each for each in explain_all(database)}
+    shown = explain(database, runs[DEMO_RUNS[0].file].id)
+    report = write_html(folder / "report.html", *shown).resolve()
+    told = [(run, found[runs[run.file].id]) for run in DEMO_RUNS if run.planted_agent]
+    if as_json:
+        print(json.dumps({"database": str(database), "report": str(report), "runs": list(_rows(told))}, indent=2))
+        return
+    _print(shown, told, len(runs), database)
+    print(f"\nHTML report: {report}")
     hint(f"`tracer ingest YOUR_LOGS`, then `tracer blame`; or look around here: `tracer runs --db {database}`")
 
 
-def _planted() -> str:
-    from tracer.data.demo import DEMO_RUNS
+def _load(database: Path, demo_runs: Sequence[DemoRun]) -> dict[str, Run]:
+    """Ingest the shipped files and say how those runs ended whose log does not; runs by file name."""
+    import tracer
+    from tracer.data.demo import demo_files
+    from tracer.store import Store
 
-    told = [f"in {run.file} the {run.planted_agent} {run.planted_step}" for run in DEMO_RUNS if run.planted_agent]
-    return "; ".join(told) + "."
+    tracer.ingest(demo_files(), database)
+    with Store.open(database) as store:
+        runs = {Path(run.source).name: run for run in store.runs()}
+        for run in demo_runs:
+            if not run.outcome_in_log:
+                store.mark(runs[run.file].id, run.outcome)
+    return runs
+
+
+def _print(shown: Explanation, told: Sequence[tuple[DemoRun, Explanation]], runs: int, database: Path) -> None:
+    from tracer.viz.terminal import blame_report, blame_table
+
+    print(f"{runs} runs of LangGraph and AG2 teams are in {database}. The one in detail:\n")
+    print_report(blame_report(shown.run, shown.steps, shown.finding, width=report_width()))
+    print("\nAll that failed:\n")
+    print_report(blame_table((each.run, each.finding) for _, each in told))
+    print("\nWhat was planted, to compare:\n")
+    for row in _rows(told):
+        rank = f"ranked {row['rank']}" if row["rank"] else "not among the candidates listed"
+        print(f"  {row['run']}  step {row['planted_step']}: the {row['agent']} {row['fault']}; {rank}")
+
+
+def _rows(told: Sequence[tuple[DemoRun, Explanation]]) -> Iterator[dict[str, object]]:
+    """Each planted fault beside the rank that blame gave it."""
+    for run, (_, steps, _, finding) in told:
+        planted = next(s.index for s in steps if s.agent == run.planted_agent and run.planted_fragment in s.spoken)
+        rank = next((candidate.rank for candidate in finding.candidates if candidate.step == planted), None)
+        yield {
+            "run": finding.run,
+            "file": run.file,
+            "verdict": finding.verdict,
+            "agent": run.planted_agent,
+            "planted_step": planted,
+            "fault": run.planted_step,
+            "rank": rank,
+        }

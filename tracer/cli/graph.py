@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tracer.cli.options import AsJson, Db
 from tracer.cli.output import hint, print_json, print_report
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tracer.records import Edge, Step
 
 
 def graph(
@@ -33,14 +28,15 @@ def graph(
     """
     from tracer.config import database_path
     from tracer.explanation import graph as graph_of
-    from tracer.graph import impact
+    from tracer.files import write_whole
+    from tracer.graph import impact, to_graphml
     from tracer.schemas import GraphNode, GraphReport
     from tracer.viz.terminal import graph_report
 
     run, steps, edges = graph_of(database_path(db), address)
     score = impact(steps, edges)
     if graphml:
-        _write(graphml, steps, edges)
+        write_whole(graphml, to_graphml(steps, edges))
         hint(f"open {graphml} in Gephi or yEd")
     if as_json:
         nodes = [GraphNode(step=s.index, agent=s.agent, kind=s.kind, impact=round(score[s.index], 6)) for s in steps]
@@ -48,13 +44,3 @@ def graph(
     elif not graphml:
         print_report(graph_report(run, steps, edges, score))
         hint(f"`tracer blame {run.id}` ranks the steps that could be the cause")
-
-
-def _write(path: Path, steps: Sequence[Step], edges: Sequence[Edge]) -> None:
-    from tracer.errors import TracerError
-    from tracer.graph import to_graphml
-
-    try:
-        path.write_bytes(to_graphml(steps, edges))
-    except OSError as error:
-        raise TracerError(f"cannot write {path}: {error.strerror}") from error

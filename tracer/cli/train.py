@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tracer.cli.bench import labelled
+from tracer.cli.options import AsJson
 from tracer.cli.output import hint, warn
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
+SHOWN = ("runs", "strength", "cross_validated_log_loss")
+"""What of the training record is printed."""
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
@@ -28,6 +29,7 @@ def ranker(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the ranker goes.")] = Path(
         "ranker.json"
     ),
+    as_json: AsJson = False,
 ) -> None:
     """Train the ranker of `tracer blame`.
 
@@ -39,12 +41,16 @@ def ranker(
     from tracer.analyses.cases import prepare
     from tracer.analyses.train_ranker import train as fit
     from tracer.analyses.train_ranker import training_record
+    from tracer.files import write_whole
 
     cases = [prepare(recording) for recording in labelled(folder)]
     trained = fit(cases)
-    _write(output, trained.model)
-    record = output.with_suffix(".training.json")
-    record.write_text(json.dumps(training_record(cases, trained, folder.name), indent=1) + "\n", encoding="utf-8")
+    record = training_record(cases, trained, folder.name)
+    write_whole(output, f"{trained.model.model_dump_json(indent=2)}\n".encode())
+    write_whole(output.with_suffix(".training.json"), f"{json.dumps(record, indent=1)}\n".encode())
+    if as_json:
+        print(json.dumps({"ranker": str(output), **{key: record[key] for key in SHOWN}}, indent=2))
+        return
     print(
         f"trained on {len(cases)} runs; "
         f"cross-validated log-loss {trained.log_loss:.3f} at strength {trained.strength:g}"
@@ -58,6 +64,7 @@ def failure(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the model goes.")] = Path(
         "failure.json"
     ),
+    as_json: AsJson = False,
 ) -> None:
     """Train P(failed), which blame states where a log does not say how its run ended.
 
@@ -66,20 +73,16 @@ def failure(
     """
     from tracer.analyses.train_failure import train_failure
     from tracer.collectors.ingest import read_recordings
+    from tracer.files import write_whole
 
     recordings, skipped = read_recordings(paths)
     for source, reason in skipped:
         warn(f"skipped {source}: {reason}")
     model = train_failure(recordings, " ".join(path.name for path in paths))
-    _write(output, model)
+    write_whole(output, f"{model.model_dump_json(indent=2)}\n".encode())
+    if as_json:
+        print(json.dumps({"failure": str(output), **model.training}, indent=2))
+        return
     figures = model.training["cross_validated"]
     print(f"trained on {model.training['runs']} runs; cross-validated AUROC {figures['auroc']:.3f}")
-
-
-def _write(path: Path, model: BaseModel) -> None:
-    from tracer.errors import TracerError
-
-    try:
-        path.write_text(model.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise TracerError(f"cannot write {path}: {error.strerror}") from error
+    hint(f"`tracer blame --failure-model {output}` uses it")
