@@ -18,6 +18,7 @@ from tracer.records import Pointer, Recording, Run, Step, content_hash, run_id
 
 HOLDERS = ("chat_history", "messages", "history")
 """Keys under which the history stands when the file is an object (ChatResult uses the first)."""
+_TOOLS = ("tool", "function")  # tuples: in a hostile log a role may be anything, and a set would need its hash
 _OTHERS = frozenset({"trajectory_format", "mistake_agent", "choices", "info", "traj", "stop_reason"})
 """Keys of formats that hold such a list, too, and say more about it."""
 
@@ -40,17 +41,17 @@ def detect(container: Container) -> str | None:
     found = _history(container)
     if found is None or not found[0] or not all(isinstance(entry, dict) for entry in found[0]):
         return "no list of messages"
-    entries = [entry for entry in found[0] if entry.get("role") not in {"system", "developer"}]
-    if not all(
-        "content" in entry and entry.get("role") in {"user", "assistant", "tool", "function"} for entry in entries
-    ):
+    entries = [entry for entry in found[0] if entry.get("role") not in ("system", "developer")]
+    if not all("content" in entry and entry.get("role") in (*_TOOLS, "user", "assistant") for entry in entries):
         return "no list of {content, role, name}"
-    names = {entry.get("name") for entry in entries if entry.get("role") not in {"tool", "function"}}
-    return None if len(names) >= 2 and None not in names and "" not in names else "speakers are not named"
+    names = [entry.get("name") for entry in entries if entry.get("role") not in _TOOLS]
+    if not all(isinstance(name, str) and name for name in names) or len(set(names)) < 2:
+        return "speakers are not named"
+    return None
 
 
 def read(container: Container) -> Batch:
-    """One run; how it ended is not in the file, unless an object says `is_correct`."""
+    """One run; how it ended is not in the file."""
     found = _history(container)
     if found is None:
         raise BadInputError(f"{container.source}: no chat history")
@@ -73,7 +74,7 @@ def history_steps(history: list[dict[str, Any]], file: str, root: str) -> tuple[
     steps: list[Step] = []
     for i, entry in enumerate(history):
         pointer = Pointer(file=file, path=f"{root}/{i}")
-        if entry.get("tool_calls") or entry.get("tool_responses") or entry.get("role") in {"tool", "function"}:
+        if entry.get("tool_calls") or entry.get("tool_responses") or entry.get("role") in _TOOLS:
             steps += _tool_steps(entry, pointer, steps)
         else:
             steps.append(chat_step(len(steps), entry, pointer))

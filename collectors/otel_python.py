@@ -71,6 +71,7 @@ def _parsed(raw: Any, pointer: Pointer) -> Span:
     scope = raw.get("instrumentation_scope") or raw.get("instrumentation_info")
     status, message = _status(raw.get("status"))
     return Span(
+        format="otel_python",
         trace_id=trace_id,
         span_id=span_id,
         parent_id=canonical_id(raw.get("parent_id"), 8),

@@ -70,6 +70,7 @@ def _span(raw: Mapping[str, Any], resource: dict[str, Any], scope: str | None, p
     try:
         status = _mapping(raw.get("status"))
         return Span(
+            format="otlp_json",
             trace_id=_required_id(raw, "traceId", 16),
             span_id=_required_id(raw, "spanId", 8),
             parent_id=canonical_id(_field(raw, "parentSpanId"), 8),

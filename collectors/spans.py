@@ -19,7 +19,6 @@ from tracer.collectors.span_tree import Event, Node, activities, events, nodes, 
 from tracer.collectors.steps import steps_from_messages
 from tracer.records import Outcome, Recording, Run, Span, Step, content_hash, run_id
 
-FORMAT = "opentelemetry"
 CONVERSATION = (openinference.conversation, genai.conversation)
 """Where a span names the conversation that it belongs to."""
 FRAMEWORKS = {
@@ -125,8 +124,21 @@ class _Teller:
         tokens = activity.input_tokens, activity.output_tokens
         said = self.history.say(activity.outputs or _silence(node), source, tokens)
         self.brought[id(node)] += said
+        origins = self._replied_to(self.fresh.get(id(node), set()), source)
         for entry in (entry for entry in said if not self.history.entries[entry].results):
-            self.history.parents[entry] |= self.fresh.get(id(node), set())
+            self.history.parents[entry] |= origins
+
+    def _replied_to(self, fresh: set[int], source: Source) -> set[int]:
+        """What a model call answers to: the last thing that it was newly given, and the results of its agent's calls.
+
+        That a whole history was shown says nothing about what was used of it.
+        """
+        results = {
+            result
+            for call, result in self.history.answers.items()
+            if result in fresh and self.history.entries[call].agent == source.agent
+        }
+        return results | ({max(fresh)} if fresh else set())
 
     def _tool(self, node: Node, activity: Activity, ends: bool, source: Source) -> None:
         if activity.call is None:
@@ -224,7 +236,7 @@ def _run(key: tuple[str, str], tree: Sequence[Node], steps: Sequence[Step], unre
         id=run_id(digest),
         content_hash=digest,
         source=pointers[0].file if pointers else "",
-        format=FORMAT,
+        format=min(node.span.format for node in tree),
         framework=_framework(tree),
         task=next((step.content for step in steps if step.role == "user" and step.content.strip()), ""),
         outcome=outcome,

@@ -42,7 +42,7 @@ CREATE TABLE steps (run VARCHAR NOT NULL, index INTEGER NOT NULL, agent VARCHAR 
 CREATE TABLE spans (trace_id VARCHAR NOT NULL, span_id VARCHAR NOT NULL, parent_id VARCHAR, name VARCHAR NOT NULL,
     kind VARCHAR, service VARCHAR, scope VARCHAR, started_ns BIGINT, ended_ns BIGINT, status VARCHAR NOT NULL,
     status_message VARCHAR, attributes VARCHAR NOT NULL, events VARCHAR NOT NULL, links VARCHAR NOT NULL,
-    resource VARCHAR NOT NULL, pointer VARCHAR, conversation VARCHAR);
+    resource VARCHAR NOT NULL, format VARCHAR NOT NULL, pointer VARCHAR, conversation VARCHAR);
 CREATE TABLE source_runs (digest VARCHAR NOT NULL, run VARCHAR NOT NULL);
 CREATE TABLE source_traces (digest VARCHAR NOT NULL, trace_id VARCHAR NOT NULL);
 CREATE TABLE run_traces (run VARCHAR NOT NULL, trace_id VARCHAR NOT NULL);

@@ -158,6 +158,8 @@ class Span(Record):
     links: tuple[dict[str, Any], ...] = ()
     """Each {"trace_id", "span_id", "attributes"}."""
     resource: dict[str, Any] = Field(default_factory=dict)
+    format: str = "opentelemetry"
+    """The format of the log that brought it; a run is told to be of its spans' format."""
     pointer: Pointer | None = None
 
 
