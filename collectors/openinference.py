@@ -13,6 +13,7 @@ from typing import Any, Literal
 from tracer.collectors.activity import Activity, Verdict, as_text, first, text_of, tool_result, verdict, whole
 from tracer.collectors.message import Call, Message
 from tracer.collectors.messages import decode, is_message, merge_reasoning, normalise
+from tracer.collectors.reasoning import FIELDS
 from tracer.records import Span
 
 KINDS: dict[str, Literal["llm", "tool", "agent", "evaluator"]] = {
@@ -142,6 +143,9 @@ def _structured(value: Any) -> list[Message]:
     if isinstance(raw, dict) and isinstance(raw.get("messages"), list):
         raw = raw["messages"]
         raw = raw[0] if raw and isinstance(raw[0], list) else raw
+    elif isinstance(raw, dict) and isinstance(raw.get("generations"), list):  # a LangChain LLMResult
+        generated = [item for batch in raw["generations"] if isinstance(batch, list) for item in batch]
+        raw = [item.get("message") for item in generated if isinstance(item, dict)]
     found = [_any_message(item) for item in raw] if isinstance(raw, list) else [_any_message(raw)]
     known = [message for message in found if message is not None]
     return merge_reasoning(known) if len(known) == len(found) else []
@@ -156,6 +160,9 @@ def _any_message(raw: Any) -> Message | None:
         return None
     kind = inner.get("role") or inner.get("type") or raw.get("type")
     role = _ROLES.get(str(kind), str(kind))
+    more = inner.get("additional_kwargs")
+    if isinstance(more, dict):  # LangChain keeps there what its message class has no field for
+        inner = {**{field: more[field] for field in FIELDS if field in more}, **inner}
     fields = {**inner, "role": role} if role in _KNOWN_ROLES and "content" in inner else inner
     return normalise(fields) if is_message(fields) else None
 
