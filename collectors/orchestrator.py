@@ -26,7 +26,7 @@ _PLAN = re.compile(
 _REPLAN = re.compile(r"\A\W{0,4}(?:new|updated|revised) plan\b", re.IGNORECASE)
 _STALL = re.compile(r"\A\W{0,4}(?:stall(?:ed|ing)\b|replanning\b|replan counter exceeded|no progress\b)", re.IGNORECASE)
 _SATISFIED = re.compile(r"\A\W{0,4}request satisfied\b", re.IGNORECASE)
-_NEXT_SPEAKER = re.compile(r"\A\W{0,4}next speaker\W{1,3}(\w[\w.-]*)", re.IGNORECASE)
+_NEXT_SPEAKER = re.compile(r"\A\W{0,4}next speaker\W{1,3}(\w+(?:[.-]\w+)*)", re.IGNORECASE)
 _LEDGER_KEYS = {
     "is_request_satisfied",
     "is_in_loop",
