@@ -8,6 +8,7 @@ the training folds; the untrained methods are scored once, being the same in eac
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Iterable, Sequence
 from importlib.resources import files
 from pathlib import PurePath
@@ -25,6 +26,8 @@ from tracer.stats import bootstrap_mean
 Protocol = Literal["shipped", "cv"]
 SUBSETS = ("Algorithm-Generated", "Hand-Crafted")
 FOLDS, SEEDS = 10, 5
+DRAWS = 50
+"""Orders drawn for the uniform baseline."""
 COMPARED = ("first-code", "rule-r")
 Progress = Callable[[int, int], None]
 
@@ -83,8 +86,11 @@ def _ranked(case: Case, probability: dict[int, float], threshold: float = 0.0) -
     return Prediction(case, order, probability, claims=probability[order[0]] >= threshold)
 
 
-def _uniform(case: Case) -> Prediction:
-    return _ranked(case, {i: 1 / len(case.steps) for i in range(len(case.steps))})
+def _uniform(case: Case, seed: int) -> Prediction:
+    """Every step alike, in an order drawn by lot."""
+    steps = range(len(case.steps))
+    order = random.Random(f"{seed} {case.run.id}").sample(steps, len(steps))
+    return Prediction(case, tuple(order), dict.fromkeys(steps, 1 / len(steps)))
 
 
 def _shipped(cases: Sequence[Case]) -> Rows:
@@ -106,7 +112,8 @@ def _cv(cases: Sequence[Case], progress: Progress | None) -> Rows:
                 rows["position-only"].append(_ranked(cases[i], predict_position(alike or others, cases[i])))
             if progress:
                 progress(seed * FOLDS + k + 1, SEEDS * FOLDS)
-    return {**rows, "uniform": [_uniform(case) for case in cases], **_untrained(cases)}
+    uniform = [_uniform(case, seed) for seed in range(DRAWS) for case in cases]
+    return {**rows, "uniform": uniform, **_untrained(cases)}
 
 
 def in_sample(case: Case) -> bool:

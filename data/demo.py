@@ -36,6 +36,18 @@ class DemoRun(NamedTuple):
 
 DEMO_RUNS: tuple[DemoRun, ...] = (
     DemoRun(
+        file="bike-sales.ag2.json",
+        title="A coder counts in made-up data",
+        framework="AG2",
+        agents=("planner", "coder", "executor", "critic"),
+        outcome="failure",
+        outcome_in_log=False,
+        planted_agent="coder",
+        planted_step="counts in sample data instead of the file",
+        planted_fragment="With sample data for the first half of the year",
+        why="The program runs, so that nothing fails; critic and planner only pass its number on.",
+    ),
+    DemoRun(
         file="quarterly-report.otlp.jsonl",
         title="A researcher reads the wrong row",
         framework="LangGraph",

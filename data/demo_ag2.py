@@ -1,8 +1,8 @@
-"""Make the AG2 demo run: a real group chat whose coder's programs really run; only the models are scripted.
+"""Make the AG2 demo runs: real group chats whose coder's programs really run; only the models are scripted.
 
 Usage: python -m tracer.data.demo_ag2 [FOLDER]
 Needs data/demo/requirements.txt; docs/demo-runs.md says what is planted where.
-The chat is saved as AG2 holds it, `groupchat.messages`, and says nothing of how the run ended.
+A chat is saved as AG2 holds it, `groupchat.messages`, and says nothing of how the run ended.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from autogen import Agent, ConversableAgent, GroupChat, GroupChatManager
 from autogen.coding import LocalCommandLineCodeExecutor
@@ -59,8 +59,54 @@ print(f"{len(days)} shipments by rail, {sum(days) / len(days):.1f} days on avera
 ```"""
 CHECK = "The program ran without an error, and 4.9 days are plausible for rail. I see nothing to change: approved."
 ANSWER = "The shipments that went by rail took 4.9 days on average. TERMINATE"
-SCRIPT = {"planner": [PLAN, ANSWER], "coder": [FIRST_TRY, LOOK, FAULT], "critic": [CHECK]}
-TURNS = ["planner", "coder", "executor", "coder", "executor", "coder", "executor", "critic", "planner"]
+SALES = """\
+month,shop,bikes
+April,Bergen,41
+May,Bergen,57
+May,Oslo,88
+May,Tromso,12
+June,Oslo,93
+"""
+"""In May 157 bikes were sold."""
+MADE_UP = """\
+I assume that the table has one row a month. With sample data for the first half of the year:
+```python
+sample = {"January": 22, "February": 31, "March": 64, "April": 97, "May": 128, "June": 140}
+print(f"May: {sample['May']} bikes")
+```"""
+
+
+class Scenario(NamedTuple):
+    """One group chat: what stands in the folder, what is asked, what each model says, who speaks when."""
+
+    table: tuple[str, str]
+    task: str
+    script: dict[str, list[str]]
+    turns: list[str]
+
+
+SCENARIOS = {
+    "rail-orders.ag2.json": Scenario(
+        table=("orders.csv", ORDERS),
+        task=TASK,
+        script={"planner": [PLAN, ANSWER], "coder": [FIRST_TRY, LOOK, FAULT], "critic": [CHECK]},
+        turns=["planner", "coder", "executor", "coder", "executor", "coder", "executor", "critic", "planner"],
+    ),
+    "bike-sales.ag2.json": Scenario(
+        table=("sales.csv", SALES),
+        task="sales.csv lists our bike sales by month and shop. How many bikes did we sell in May?",
+        script={
+            "planner": [
+                "Plan: the coder reads sales.csv and adds up the bikes sold in May, the executor runs it, the critic checks.",
+                "We sold 128 bikes in May. TERMINATE",
+            ],
+            "coder": [MADE_UP],
+            "critic": ["The program ran and printed 128 bikes for May, between April and June: approved."],
+        },
+        turns=["planner", "coder", "executor", "critic", "planner"],
+    ),
+}
+"""File name -> the chat that is saved in it."""
 
 
 class ScriptedClient:
@@ -85,43 +131,45 @@ class ScriptedClient:
         return {}
 
 
-def speaker(name: str) -> ConversableAgent:
+def speaker(name: str, replies: list[str]) -> ConversableAgent:
     """An agent that speaks its part of the script."""
     model = {"model": "scripted-1", "model_client_cls": "ScriptedClient"}
     agent = ConversableAgent(
         name, system_message=f"You are the {name}.", llm_config={"config_list": [model]}, human_input_mode="NEVER"
     )
-    agent.register_model_client(model_client_cls=ScriptedClient, replies=SCRIPT[name])
+    agent.register_model_client(model_client_cls=ScriptedClient, replies=replies)
     return agent
 
 
-def chat(folder: Path) -> list[dict[str, Any]]:
+def chat(folder: Path, scenario: Scenario) -> list[dict[str, Any]]:
     """Hold the group chat in a folder with the table and return its messages."""
-    (folder / "orders.csv").write_text(ORDERS, encoding="utf-8")
+    name, table = scenario.table
+    (folder / name).write_text(table, encoding="utf-8")
     code = {"executor": LocalCommandLineCodeExecutor(work_dir=folder)}
-    agents: dict[str, Agent] = {name: speaker(name) for name in SCRIPT}
+    agents: dict[str, Agent] = {name: speaker(name, part) for name, part in scenario.script.items()}
     agents["executor"] = ConversableAgent(
         "executor", llm_config=False, code_execution_config=code, human_input_mode="NEVER"
     )
     user = ConversableAgent("user", llm_config=False, human_input_mode="NEVER")
-    turns = iter(TURNS)
+    turns = iter(scenario.turns)
     group = GroupChat(
         agents=[user, *agents.values()],
         speaker_selection_method=lambda last, chat: agents[next(turns)],
-        max_round=len(TURNS) + 1,
+        max_round=len(scenario.turns) + 1,
     )
     manager = GroupChatManager(group, is_termination_msg=lambda message: "TERMINATE" in (message["content"] or ""))
-    user.initiate_chat(manager, message=TASK, silent=True)
+    user.initiate_chat(manager, message=scenario.task, silent=True)
     return group.messages
 
 
 def main() -> None:
-    """Write the file into the folder given, else beside this script."""
+    """Write the files into the folder given, else beside this script."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "demo"
-    with tempfile.TemporaryDirectory() as workplace:
-        messages = chat(Path(workplace))
-    text = json.dumps(messages, indent=2, ensure_ascii=False)
-    (folder / "rail-orders.ag2.json").write_text(text + "\n", encoding="utf-8")
+    for name, scenario in SCENARIOS.items():
+        with tempfile.TemporaryDirectory() as workplace:
+            messages = chat(Path(workplace), scenario)
+        text = json.dumps(messages, indent=2, ensure_ascii=False)
+        (folder / name).write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ VALUE_CLASSES: dict[str, ValueClass] = {
         1.5,
         re.compile(r"\b(?:[A-Za-z]+_[A-Za-z0-9_]+|[a-z]+[A-Z]\w+|[A-Za-z]+\d\w*|\d+[A-Za-z]\w*|[\w-]+(?:/[\w.-]+)+)\b"),
     ),
-    "name": ValueClass(1.5, re.compile(r"\b[A-Z][\w’'-]+(?:[ \t]+(?:of|the|de|van|and|&)?[ \t]?[A-Z][\w’'-]+){1,4}")),
+    "name": ValueClass(1.5, re.compile(r"\b[A-Z][\w’'-]+(?:[ \t]+(?:of|the|de|van|&)?[ \t]?[A-Z][\w’'-]+){1,4}")),
     "word": ValueClass(0.5, re.compile(r"[^\W\d_]{5,40}")),
 }
 _COMMON_WORDS = frozenset(  # one text instead of a list of strings: it is read, not edited

@@ -50,7 +50,7 @@ def _methods(methods: Mapping[str, Any]) -> RenderableType:
         "log-loss",
         "Brier",
     ):
-        table.add_column(name.replace("[", "\\["), justify="right", no_wrap=True)
+        table.add_column(Text(name), justify="right", no_wrap=True)
     for name, scored in methods.items():
         strict, official = scored["strict"], scored["official"]
         low, high = strict["step_ci"]

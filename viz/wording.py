@@ -96,6 +96,8 @@ def headline(finding: Finding) -> str:
 
 def outcome(run: Run, finding: Finding | None = None) -> str:
     """How the run ended and who says so; P(failed) where nobody does."""
+    if finding is not None and finding.parameters.get("assume"):
+        return f"outcome assumed: {finding.outcome} (the log says {run.outcome})"
     if run.outcome != "unknown":
         return f"outcome {run.outcome}" + (f" (says the {clean(run.outcome_source)})" if run.outcome_source else "")
     if finding is None or finding.p_failed is None:

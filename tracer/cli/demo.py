@@ -27,9 +27,9 @@ def demo(
     ] = FOLDER,
     as_json: AsJson = False,
 ) -> None:
-    """Explain four shipped runs of small agent teams, and write the HTML report of one.
+    """Explain five shipped runs of small agent teams, and write the HTML report of one.
 
-    LangGraph and AG2 made them, on scripted models; three have a planted fault, of which blame is told nothing.
+    LangGraph and AG2 made them, on scripted models; four have a planted fault, of which blame is told nothing.
 
     \b
     Example: tracer demo
@@ -71,7 +71,7 @@ def _load(database: Path, demo_runs: Sequence[DemoRun]) -> dict[str, Run]:
 def _print(shown: Explanation, told: Sequence[tuple[DemoRun, Explanation]], runs: int, database: Path) -> None:
     from tracer.viz.terminal import blame_report, blame_table
 
-    print(f"{runs} runs of LangGraph and AG2 teams are in {database}. The one in detail:\n")
+    print(f"{runs} runs of LangGraph and AG2 teams are in {database}. One in detail:\n")
     print_report(blame_report(shown.run, shown.steps, shown.finding, width=report_width()))
     print("\nAll that failed:\n")
     print_report(blame_table((each.run, each.finding) for _, each in told))
