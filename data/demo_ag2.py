@@ -97,7 +97,8 @@ SCENARIOS = {
         task="sales.csv lists our bike sales by month and shop. How many bikes did we sell in May?",
         script={
             "planner": [
-                "Plan: the coder reads sales.csv and adds up the bikes sold in May, the executor runs it, the critic checks.",
+                "Plan: the coder reads sales.csv and adds up the bikes sold in May, "
+                "the executor runs it, the critic checks.",
                 "We sold 128 bikes in May. TERMINATE",
             ],
             "coder": [MADE_UP],
