@@ -1,0 +1,71 @@
+"""Language models: what an analysis may ask of one, and how to get one by name.
+
+    pocket   the tiny model that is shipped with the package; it knows its own small world only
+    local    any Hugging Face causal LM, in this process, on the CPU or a GPU
+
+This module is light; torch loads with the first model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from tracer.lm.local import LocalLM
+
+POCKET = "pocket"
+"""The name of the shipped model, and the default everywhere."""
+
+
+class Sample(NamedTuple):
+    """One continuation of a prefix."""
+
+    text: str
+    """Without the end-of-text token, and cut before the stop string."""
+    finish: Literal["stop", "length"]
+    """`stop`: the model ended, or wrote a stop string; `length`: max_tokens or the model's context ran out."""
+    tokens: int
+    """How many tokens were drawn, the end-of-text token included."""
+
+
+class Scored(NamedTuple):
+    """How likely a continuation of a prefix is."""
+
+    text: str
+    logprob: float
+    """Natural logarithm: the sum of `logprobs`."""
+    logprobs: tuple[float, ...]
+    """One for each token."""
+
+
+class LM(Protocol):
+    """What every model can do, wherever it runs."""
+
+    name: str
+    revision: str
+    """Changes whenever the weights do."""
+
+    def sample(
+        self,
+        prefix: str,
+        n: int,
+        *,
+        max_tokens: int,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+    ) -> list[Sample]:
+        """n continuations of the prefix; temperature 0 takes the likeliest token each time."""
+
+    def logprobs(self, prefix: str, continuations: Sequence[str]) -> list[Scored]:
+        """How likely each continuation of the prefix is, at temperature 1."""
+
+
+def load(name: str = POCKET, *, device: str | None = None, dtype: str | None = None) -> LocalLM:
+    """The model of a name: `pocket`, a folder, or a Hugging Face model that is already on this machine."""
+    from tracer.lm.local import LocalLM
+    from tracer.lm.pocket import pocket
+
+    return pocket(device=device, dtype=dtype) if name == POCKET else LocalLM.load(name, device=device, dtype=dtype)

@@ -1,0 +1,90 @@
+"""Where tokens stand in the text, and which sentence each one belongs to.
+
+Offsets count characters (code points). A tokenizer's own offsets are exact after two repairs: byte-level tokenizers
+report them without the blanks at a token's ends unless told otherwise (`untrimmed`), and some drop blanks from every
+token (`tiled`). So the tokens cover the text without a gap, in order; two tokens overlap only where they share the bytes
+of one character, and then both have that character. A token that stands for no text (begin of text) is empty.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+Offset = tuple[int, int]
+
+
+class Encoded(NamedTuple):
+    """A text as a model sees it."""
+
+    ids: list[int]
+    """Token ids, with the begin-of-text token where the model has one."""
+    offsets: list[Offset]
+    """[start, end) of each token in the text."""
+
+
+def token_spans(offsets: Sequence[Offset], spans: Iterable[Offset]) -> list[Offset]:
+    """The tokens [a, b) of each character span [start, end): those that end within (start, end].
+
+    Several tokenizers put the blank before a word into the word's token, so a token may cross a border: it belongs to
+    the span in which it ends, and every token to one span at most. A span that ends no token has a == b. Offsets must
+    come in order of their ends, as `tiled` makes them.
+    """
+    ends = [end for _, end in offsets]
+    return [(bisect_right(ends, start), bisect_right(ends, max(start, end))) for start, end in spans]
+
+
+def tiled(offsets: Iterable[Offset], length: int) -> list[Offset]:
+    """Close the gaps: blanks that no token has go to the next token, those at the end of the text to the last one."""
+    closed: list[Offset] = []
+    reach = 0
+    for start, end in offsets:
+        if end <= reach:  # more bytes of a character already begun, or a token without text
+            closed.append((min(start, end) if start < end else reach, reach))
+        else:
+            closed.append((min(start, reach), end))
+            reach = end
+    if closed and 0 < reach < length:
+        closed[-1] = (closed[-1][0], length)
+    return closed
+
+
+def dropped(offsets: Iterable[Offset], text: str) -> int:
+    """How many stretches of the text, other than blanks, no token has: words that a tokenizer throws away."""
+    count = reach = 0
+    for start, end in [*offsets, (len(text), len(text))]:
+        count += start > reach and not text[reach:start].isspace()
+        reach = max(reach, end)
+    return count
+
+
+def untrimmed(tokenizer: Tokenizer) -> None:
+    """Make a byte-level tokenizer report where its tokens really stand: it leaves out their outer blanks by default.
+
+    That default cannot be mended afterwards: of ".\\n" and "word" nothing says who had the line's end.
+    """
+    processor = tokenizer.post_processor
+    if processor is None:
+        return
+    state = json.loads(processor.__getstate__())
+    if _no_trimming(state):
+        processor.__setstate__(json.dumps(state).encode())
+        tokenizer.post_processor = processor
+
+
+def _no_trimming(state: Any) -> bool:
+    """Switch off every `trim_offsets` in a post-processor's description; whether there was one."""
+    if isinstance(state, list):
+        return any([_no_trimming(each) for each in state])
+    if not isinstance(state, dict):
+        return False
+    found = any([_no_trimming(each) for each in state.values()])
+    if state.get("trim_offsets"):
+        state["trim_offsets"] = False
+        return True
+    return found
