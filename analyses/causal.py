@@ -1,0 +1,97 @@
+"""A Hugging Face causal LM taken apart: the decoder that makes hidden states, and the head that makes logits of them.
+
+The head is run on its own so that logits are made for a few positions at a time. Some families change the logits after
+the head (a soft cap, a scale): that is done here, and `checked` compares the parts with the whole model, so that a
+family whose parts do not add up is refused instead of measured wrongly.
+
+Needs torch and transformers; imported on use only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tracer.analyses.blocks import LOGIT_ENTRIES, Block, Room, blocks
+from tracer.analyses.suppression_mask import Sight
+from tracer.errors import BadInputError, MissingExtraError
+
+CHECKED_TOKENS = 64
+"""The parts are compared with the whole on the first so many tokens."""
+SCORE_ENTRIES = 1 << 27
+"""Attention scores that an eager kernel may hold at a time: 512 MiB in float32."""
+_KERNELS = {"sdpa", "flash_attention_2", "flash_attention_3"}
+"""Attention that holds no scores."""
+
+
+class Causal:
+    """A causal LM, ready to be run block by block."""
+
+    def __init__(self, model: Any) -> None:
+        head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+        if head is None or getattr(model.config, "is_encoder_decoder", False):
+            raise MissingExtraError(f"{type(model).__name__} is no causal language model: choose another --lm MODEL")
+        self.model, self.decoder, self.head = model, model.get_decoder(), head
+        self.config = model.config.get_text_config()
+        self.layers = int(self.config.num_hidden_layers)
+        self.device: torch.device = model.device
+
+    def rows(self, texts: Sequence[Tensor]) -> Tensor:
+        """Texts as rows of one tensor, (rows, longest T); the padding at the end is never looked at."""
+        longest = max((len(ids) for ids in texts), default=0)
+        limit = getattr(self.config, "max_position_embeddings", None)
+        if limit and longest > limit:
+            raise BadInputError(
+                f"the text has {longest} tokens and the model reads {limit}: shorten it, or choose another --lm MODEL"
+            )
+        padded = torch.nn.utils.rnn.pad_sequence(list(texts), batch_first=True)
+        return padded.to(self.device)
+
+    def hidden(self, ids: Tensor, room: Room, block: Block, mask: Tensor) -> Tensor:
+        """The decoder's output for a block of queries of ids (rows, T): (block.rows, queries, width)."""
+        queries = ids[: block.rows, block.start : block.end]
+        positions = torch.arange(block.start, block.end, device=self.device).expand(len(queries), -1)
+        out = self.decoder(
+            input_ids=queries, attention_mask=mask, position_ids=positions, past_key_values=room, use_cache=True
+        )
+        state: Tensor = out.last_hidden_state
+        return state
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """The logits of hidden states (..., width), in float32: (..., V)."""
+        logits: Tensor = self.head(hidden).float()
+        logits = logits * getattr(self.config, "logit_scale", 1.0) / getattr(self.config, "logits_scaling", 1.0)
+        cap = getattr(self.config, "final_logit_softcapping", None)
+        return logits if cap is None else torch.tanh(logits / cap) * cap
+
+    def positions_at_once(self, rows: int) -> int:
+        """Positions of so many rows whose logits fit into LOGIT_ENTRIES."""
+        return max(1, LOGIT_ENTRIES // (rows * int(self.config.vocab_size)))
+
+    def block_tokens(self, length: int, tokens: int) -> int:
+        """Queries per pass, fewer where attention holds the scores of every head."""
+        if self.config._attn_implementation in _KERNELS:
+            return tokens
+        return max(1, min(tokens, SCORE_ENTRIES // (int(self.config.num_attention_heads) * max(1, length))))
+
+    def plain(self, ids: Tensor, sight: Sight, room: Room, tokens: int) -> Iterator[tuple[Block, Tensor]]:
+        """The undisturbed pass over ids (rows, T): each block, and its hidden states (rows, queries, width)."""
+        count, length = ids.shape
+        for block in blocks([0] * count, length, self.block_tokens(length, tokens)):
+            mask = sight.mask([()] * count, block)
+            yield block, self.hidden(ids, room, block, mask)
+
+    def check(self, ids: Tensor, hidden: Tensor) -> None:
+        """Refuse a model whose logits are not those that its parts give for ids (T,) and hidden (T, width)."""
+        count = min(len(ids), CHECKED_TOKENS)
+        whole = self.model(input_ids=ids[None, :count]).logits[0].float()  # (count, V)
+        parts = self.logits(hidden[:count])
+        loose = 1e-3 if whole.dtype == self.model.dtype else 0.1  # half precision differs from kernel to kernel
+        if not torch.allclose(whole, parts, rtol=loose, atol=loose * float(whole.abs().max())):
+            raise MissingExtraError(
+                f"{self.config.model_type} does not take attention masks from outside as other models do: "
+                "choose another --lm MODEL, or --method resample"
+            )

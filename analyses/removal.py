@@ -1,0 +1,260 @@
+"""What it does to each sentence of a text to remove some of the earlier ones from sight.
+
+    effect(t, R) = mean over the tokens x of sentence t of  KL( p(x | all before) || p(x | all before but R) )
+
+in nats and over the whole vocabulary. R is hidden in every layer and head from every later query, which is deletion
+with original position ids: what follows is run over the cached keys and values of what precedes, so that no query
+before R is run twice (`blocks`). Of the undisturbed pass its keys, values and hidden states are kept, (T, width);
+logits are made for a few positions at a time and reduced at once, so nothing of size T x T or T x V is held.
+
+A token is predicted from the token before it, so the first token of sentence s+1 is predicted from inside s. Hence the
+last token of s, its full stop or line break, is not hidden: it is run again without the rest of its sentence
+(`kept_end`), and what it predicts then counts for s+1. A sentence of one token is hidden whole, and its effect on the
+very next token is not measured.
+
+Needs torch and transformers; imported on use only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from tracer.analyses.blocks import BLOCK_TOKENS, Block, Interval, Room, blocks
+from tracer.analyses.causal import Causal
+from tracer.analyses.suppression_mask import Sight, Where
+
+Array = npt.NDArray[np.float64]
+Span = tuple[int, int]
+Removal = Sequence[int]
+"""Sentences, by index, that are removed together."""
+
+FLOOR = 1e-9
+"""Added before the logarithm of the KL, as in the paper's code."""
+ROWS = 32
+"""Removals run side by side, at most; and as few as ROOM_BYTES allows."""
+ROOM_BYTES = 1 << 30
+"""Memory for their keys and values."""
+BATCH_TOKENS = 4096
+"""Texts are taken together up to so many tokens, padding counted."""
+
+
+class Trace(NamedTuple):
+    """A text as the model reads it."""
+
+    ids: Tensor
+    """(T,) token ids"""
+    spans: Sequence[Span]
+    """Tokens [a, b) of each sentence, ascending and disjoint; tokens may lie outside, and a span may be empty."""
+
+
+class Effects(NamedTuple):
+    """What m removals do to n sentences; 0 where a sentence stands before all that was removed, or has no token."""
+
+    kl: Array
+    """(m, n) mean KL in nats"""
+    log_kl: Array
+    """(m, n) mean of ln(KL + floor)"""
+    drop: Array
+    """(m, n) mean loss of log-probability of the actual tokens, in nats, at temperature 1"""
+    notes: tuple[str, ...] = ()
+    """How tokens were hidden, where it was not by plain deletion."""
+
+
+class Settings(NamedTuple):
+    """How effects are measured."""
+
+    temperature: float = 1.0
+    """Both distributions of the KL are taken at it."""
+    floor: float = FLOOR
+    hide: Callable[[Span], Interval] | None = None
+    """What is hidden of a sentence; None is `kept_end`."""
+    where: Where | None = None
+    """Layers and heads in which it is hidden; None is everywhere."""
+    tokens: int = BLOCK_TOKENS
+    """Queries per pass."""
+    rows: int = ROWS
+    progress: Callable[[int, int], None] | None = None
+    """Told the queries run and the queries to run, after each pass."""
+
+
+class _Row(NamedTuple):
+    """One removal in one text."""
+
+    trace: int
+    removal: int
+    hidden: tuple[Interval, ...]
+
+    @property
+    def start(self) -> int:
+        """The first query that is run again."""
+        return self.hidden[0].end
+
+
+def kept_end(span: Span) -> Interval:
+    """What is hidden of a sentence [a, b): all but its last token, which predicts the next sentence's first one."""
+    start, end = span
+    return Interval(start, end - 1 if end - start > 1 else end)
+
+
+def whole(span: Span) -> Interval:
+    """The sentence [a, b) with its last token: what it does to the very next token is then not measured."""
+    return Interval(*span)
+
+
+@torch.inference_mode()
+def effects(
+    model: Any, traces: Sequence[Trace], removals: Sequence[Sequence[Removal]], settings: Settings | None = None
+) -> list[Effects]:
+    """The effects of each text's removals on its sentences; texts of like length are run together."""
+    settings = settings or Settings()
+    found: dict[int, Effects] = {}
+    for batch in _batches(traces):
+        run = _Run(Causal(model), [traces[i] for i in batch], [removals[i] for i in batch], settings)
+        found |= zip(batch, run.effects(), strict=True)
+    return [found[i] for i in range(len(traces))]
+
+
+def _batches(traces: Sequence[Trace]) -> Iterator[list[int]]:
+    """Texts by length, the longest first, so many at a time that their rows have at most BATCH_TOKENS tokens."""
+    order = sorted(range(len(traces)), key=lambda i: -len(traces[i].ids))
+    while order:
+        count = max(1, BATCH_TOKENS // max(1, len(traces[order[0]].ids)))
+        yield order[:count]
+        order = order[count:]
+
+
+class _Run:
+    """The removals of a few texts, side by side."""
+
+    def __init__(
+        self, causal: Causal, traces: Sequence[Trace], removals: Sequence[Sequence[Removal]], settings: Settings
+    ) -> None:
+        self.causal, self.traces, self.removals, self.settings = causal, traces, removals, settings
+        self.ids = causal.rows([trace.ids for trace in traces])  # (traces, T)
+        self.sight = Sight(causal.model, self.ids.shape[1], settings.where)
+        self.owner = _owners(traces, self.ids)  # (traces, T)
+        self.tokens = causal.block_tokens(self.ids.shape[1], settings.tokens)
+        self.rows = sorted(self._rows(), key=lambda row: row.start)
+        self.queries, self.done = sum(len(traces[row.trace].ids) - row.start for row in self.rows), 0
+
+    def effects(self) -> list[Effects]:
+        """The effects, text by text."""
+        sentences = max((len(trace.spans) for trace in self.traces), default=0)
+        sums = [torch.zeros(4, len(found), sentences + 1, device=self.causal.device) for found in self.removals]
+        if self.rows:
+            with self.sight.applied():
+                room, plain = self._plain()
+                for group in self._groups(room):
+                    self._measure(group, room, plain, sums)
+        return [self._means(each, trace) for each, trace in zip(sums, self.traces, strict=True)]
+
+    def _rows(self) -> Iterator[_Row]:
+        hide = self.settings.hide or kept_end
+        for index, (trace, removals) in enumerate(zip(self.traces, self.removals, strict=True)):
+            for number, removal in enumerate(removals):
+                spans = [trace.spans[i] for i in sorted(set(removal))]
+                hidden = tuple(hide(span) for span in spans if span[0] < span[1])
+                if hidden and hidden[0].end < len(trace.ids):
+                    yield _Row(index, number, hidden)
+
+    def _plain(self) -> tuple[Room, Tensor]:
+        """The undisturbed pass: its cache, and its hidden states (traces, T, width)."""
+        room = Room(self.causal.layers, *self.ids.shape)
+        states = [state for _, state in self.causal.plain(self.ids, self.sight, room, self.tokens)]
+        plain = torch.cat(states, dim=1)  # (traces, T, width)
+        self.causal.check(self.traces[0].ids.to(self.causal.device), plain[0])
+        return room, plain
+
+    def _groups(self, room: Room) -> Iterator[list[_Row]]:
+        size = max(1, min(self.settings.rows, ROOM_BYTES // max(1, room.bytes_per_row)))
+        for start in range(0, len(self.rows), size):
+            yield self.rows[start : start + size]
+
+    def _measure(self, group: list[_Row], room: Room, plain: Tensor, sums: list[Tensor]) -> None:
+        """Run a group of removals over the texts' ends, and add what they do to the sums."""
+        sources = [row.trace for row in group]
+        starts = [row.start for row in group]
+        end = max(len(self.traces[i].ids) for i in sources)
+        ids, own = self.ids[sources], room.copied(sources, starts)
+        total = torch.zeros(4, len(group), sums[0].shape[2], device=self.causal.device)  # (4, rows, sentences + 1)
+        for block in blocks(starts, end, self.tokens):
+            mask = self.sight.mask([row.hidden for row in group[: block.rows]], block)
+            state = self.causal.hidden(ids, own, block, mask)  # (rows, queries, width)
+            for part in _parts(block, self.causal.positions_at_once(block.rows + 2 * len(set(sources[: block.rows])))):
+                self._add(group, part, state[:, part.start - block.start : part.end - block.start], plain, total)
+            self._tell(group[: block.rows], block)
+        for index, row in enumerate(group):
+            sums[row.trace][:, row.removal] = total[:, index]
+
+    def _add(self, group: list[_Row], part: Block, state: Tensor, plain: Tensor, total: Tensor) -> None:
+        """Score the predictions made at a few positions, state (rows, positions, width), and add them to the total."""
+        traces = sorted({row.trace for row in group[: part.rows]})
+        pick = torch.tensor([traces.index(row.trace) for row in group[: part.rows]], device=self.causal.device)
+        starts = torch.tensor([row.start for row in group[: part.rows]], device=self.causal.device)
+        positions = torch.arange(part.start, part.end, device=self.causal.device)
+        following = (positions + 1).clamp(max=self.ids.shape[1] - 1)
+        tokens = self.ids[traces][:, following][pick]  # (rows, positions)
+        owner = self.owner[traces][:, positions][pick]  # (rows, positions)
+        owner = owner.masked_fill(positions < starts[:, None], total.shape[2] - 1)
+        kl, drop = self._compare(plain[traces][:, part.start : part.end], state, pick, tokens)
+        scores = torch.stack([kl, torch.log(kl + self.settings.floor), drop, torch.ones_like(kl)])
+        total[:, : part.rows].scatter_add_(2, owner.expand(4, -1, -1), scores)
+
+    def _compare(self, plain: Tensor, state: Tensor, pick: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """KL and loss of log-probability at each position, (rows, positions), of rows that belong to texts `pick`."""
+        before, after = self.causal.logits(plain), self.causal.logits(state)  # (texts or rows, positions, V)
+        heat = self.settings.temperature
+        drop = None if heat == 1 else _log_prob(before[pick], tokens) - _log_prob(after, tokens)
+        before, after = _log_softmax(before, heat), _log_softmax(after, heat)
+        share = before.exp()
+        if len(before) > 1:
+            before, share = before[pick], share[pick]
+        if drop is None:
+            index = tokens[..., None]
+            drop = (before.expand(len(after), -1, -1).gather(2, index) - after.gather(2, index))[..., 0]
+        kl = after.neg_().add_(before).mul_(share).sum(dim=2)  # after is not needed again: it is overwritten
+        return kl.clamp_(min=0), drop
+
+    def _tell(self, rows: Sequence[_Row], block: Block) -> None:
+        if self.settings.progress:
+            self.done += sum(
+                max(0, min(block.end, len(self.traces[row.trace].ids)) - max(block.start, row.start)) for row in rows
+            )
+            self.settings.progress(self.done, self.queries)
+
+    def _means(self, sums: Tensor, trace: Trace) -> Effects:
+        """Means over the tokens of each sentence, from sums (4, removals, sentences + 1)."""
+        kl, log_kl, drop, count = sums[:, :, : len(trace.spans)].double().cpu().numpy()
+        scale = 1 / np.maximum(count, 1)
+        return Effects(kl * scale, log_kl * scale, drop * scale, self.sight.notes)
+
+
+def _owners(traces: Sequence[Trace], ids: Tensor) -> Tensor:
+    """For each query the sentence of the token it predicts, (traces, T); the largest number of sentences if none."""
+    nobody = max((len(trace.spans) for trace in traces), default=0)
+    owner = torch.full_like(ids, nobody)
+    for row, trace in enumerate(traces):
+        for index, (start, end) in enumerate(trace.spans):
+            owner[row, max(0, start - 1) : max(0, end - 1)] = index
+    return owner
+
+
+def _parts(block: Block, size: int) -> Iterator[Block]:
+    for start in range(block.start, block.end, size):
+        yield Block(start, min(block.end, start + size), block.rows)
+
+
+def _log_softmax(logits: Tensor, temperature: float) -> Tensor:
+    return torch.log_softmax(logits if temperature == 1 else logits / temperature, dim=-1)
+
+
+def _log_prob(logits: Tensor, tokens: Tensor) -> Tensor:
+    """The log-probability of the tokens (rows, positions) under logits (rows, positions, V), at temperature 1."""
+    chosen: Tensor = logits.gather(2, tokens[..., None])[..., 0]
+    return chosen - logits.logsumexp(dim=2)
