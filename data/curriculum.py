@@ -1,0 +1,77 @@
+"""What the pocket model learns when: look-ups first, rare structure often, teams after plain problems, noise last.
+
+A phase ends when the model has its gated tokens right (an average over the last pools of examples), or its tokens are
+spent. The learning rate stands still until `settle` and then falls in a line to zero; slips and beliefs come only in the
+last phase, at a low rate, so that they are learned as what may happen and not as what is right.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from tracer.data.chains import NOISY, Noise
+from tracer.data.examples import CHECKING, SOURCES, Example
+
+POOL = 512
+"""Examples drawn, sorted by length and cut into batches at a time."""
+BATCH_TOKENS = 3500
+"""Padding included."""
+
+
+class Phase(NamedTuple):
+    """A part of the training."""
+
+    name: str
+    mix: Mapping[str, float]
+    """Share of the examples from each source."""
+    millions: float
+    """Most tokens, padding left out."""
+    gate: float | None = None
+    """The phase ends early when every gated kind of token is right this often."""
+    decays: bool = False
+    noise: Noise = CHECKING
+
+
+PHASES = (
+    Phase("recall", {"recall": 1.0}, 2.5, gate=0.97),
+    Phase("easy", {"easy": 0.75, "recall": 0.25}, 2.0, gate=0.98),
+    Phase("full", {"full": 0.3, "rare": 0.6, "recall": 0.1}, 4.0, gate=0.993),
+    Phase("teams", {"full": 0.1, "rare": 0.48, "team": 0.3, "talk": 0.07, "recall": 0.05}, 5.0),
+    Phase("settle", {"full": 0.15, "rare": 0.48, "team": 0.28, "talk": 0.06, "recall": 0.03}, 4.0, decays=True),
+    Phase(
+        "noise", {"full": 0.3, "rare": 0.35, "team": 0.28, "talk": 0.05, "recall": 0.02}, 2.5, decays=True, noise=NOISY
+    ),
+)
+
+
+def learning_rate(phase: int, spent: float) -> float:
+    """Share of the peak rate after `spent` million tokens of a phase."""
+    if not PHASES[phase].decays:
+        return 1.0
+    falling = [k for k, each in enumerate(PHASES) if each.decays]
+    total = sum(PHASES[k].millions for k in falling)
+    before = sum(PHASES[k].millions for k in falling if k < phase)
+    return max(0.0, 1 - (before + spent) / total)
+
+
+def pool(phase: Phase, seed: int, index: int) -> list[list[Example]]:
+    """The batches of one pool, in random order; the same for the same seed and index, so that training can resume."""
+    rng = random.Random(f"pool {seed} {index}")
+    names = rng.choices(list(phase.mix), list(phase.mix.values()), k=POOL)
+    examples = sorted((SOURCES[name](rng, phase.noise) for name in names), key=lambda example: len(example.ids))
+    batches = list(_packed(examples))
+    rng.shuffle(batches)
+    return batches
+
+
+def _packed(examples: list[Example]) -> Iterator[list[Example]]:
+    """Neighbours in length together, as many as fit into BATCH_TOKENS once padded to the longest."""
+    batch: list[Example] = []
+    for example in examples:
+        if batch and (len(batch) + 1) * len(example.ids) > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(example)
+    yield batch

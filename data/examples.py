@@ -1,0 +1,140 @@
+"""Training examples: token ids, and for each token whether it is learned and as what kind of token it is counted.
+
+recall   many facts, then all of them again in another order: only what a subject settles is learned
+easy     short problems without a shared person
+full     problems as in `problems.FULL`
+rare     the same with the rare structure made frequent: sums, shared persons, detours, deep chains
+team     a talk as one agent sees it: the agent's own turns are learned
+talk     a talk as a whole, everybody's thoughts shown: all agents' turns are learned
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from tracer.data.chains import CLEAN, Noise, ending, trace
+from tracer.data.problems import FULL, Fact, Shape, problem
+from tracer.data.team_script import TEAM_SHAPE, team, transcript
+from tracer.data.teams import Turn, visible
+from tracer.data.world_words import AGENTS, END, LARGEST, NAMES, RESEARCHERS, STEPS, tokenizer_json
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+EASY = Shape(operations=(1, 2, 3), facts=(4, 6), shared=0, detours=0, rumors=0.3)
+RARE = Shape(operations=(2, 3, 4, 5, 5), sums=0.75, shared=0.7, detours=0.35, rumors=0.6)
+CHECKING = CLEAN._replace(check=0.2, late=0.2)
+"""Checks are rare in a clean chain of thought; so they are made frequent while it is learned."""
+
+GATED = ("restated", "plan", "retrieve", "recall", "compute")
+"""Kinds whose tokens, but for the first of a sentence, follow from the text before: a perfect model has them right."""
+KINDS = (
+    "unlearned", "first", *GATED, "trust", "redo", "recheck", "check", "verdict", "backtrack", "consolidation",
+    "goal", "filler", "answer", "thought", "to", "content",
+)  # fmt: skip
+
+
+class Example(NamedTuple):
+    """One text."""
+
+    ids: list[int]
+    kinds: list[int]
+    """For each token its place in KINDS; 0 where it is not learned."""
+
+
+@lru_cache(maxsize=1)
+def tokenizer() -> Tokenizer:
+    """The world's own tokenizer."""
+    import json
+
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_str(json.dumps(tokenizer_json()))
+
+
+@lru_cache(maxsize=1 << 16)
+def encode(text: str) -> tuple[int, ...]:
+    """Token ids; sentences recur, so they are kept."""
+    return tuple(tokenizer().encode(text).ids)
+
+
+def joined(pieces: Iterable[tuple[str, str]]) -> Example:
+    """An example from texts and their kinds; the first token of a sentence is a choice, so it is counted apart."""
+    ids: list[int] = []
+    kinds: list[int] = []
+    for text, kind in pieces:
+        found = encode(text)
+        place = KINDS.index(kind)
+        ids += found
+        kinds += [KINDS.index("first") if place else 0, *[place] * (len(found) - 1)]
+    return Example(ids, kinds)
+
+
+def recall(rng: random.Random, _noise: Noise) -> Example:
+    """Random facts about different persons, rumours and holders among them, then all of them in another order."""
+    names = rng.sample(NAMES, rng.randint(5, 12))
+    facts = [_any_fact(rng, name) for name in names]
+    again = rng.sample(facts, len(facts))
+    told = "Q:" + "".join(f" {text}" for text in facts) + "\n<think>"
+    ids, kinds = list(encode(told)), [0] * len(encode(told))
+    for text in again:
+        found = encode(f" {text}")
+        known = 3 if text.startswith("They") else 1  # whom it is about is a free choice
+        ids += found
+        kinds += [0] * known + [KINDS.index("restated")] * (len(found) - known)
+    return Example(ids, kinds)
+
+
+def _any_fact(rng: random.Random, name: str) -> str:
+    draw = rng.random()
+    others = rng.sample([other for other in NAMES if other != name], 2)
+    if draw < 0.3:
+        return Fact(name, 0, (others[0],), rng.choice(STEPS)).text
+    if draw < 0.5:
+        return Fact(name, 0, (others[0], others[1])).text
+    if draw < 0.6:
+        return f"{name}: {rng.choice(RESEARCHERS)}."
+    return Fact(name, rng.randint(0, LARGEST), rumor=draw > 0.9).text
+
+
+def chain(rng: random.Random, noise: Noise, shape: Shape) -> Example:
+    """A problem with its chain of thought."""
+    made = trace(problem(rng.getrandbits(48), shape), 0, noise)
+    pieces = [(made.prompt, "unlearned"), *((s.text, s.kind) for s in made.sentences)]
+    return joined([*pieces, (ending(made.answer) + END, "answer")])
+
+
+def talk(rng: random.Random, noise: Noise, whole: bool) -> Example:
+    """A team's talk, as one of those who act in it sees it or as a whole."""
+    made = team(rng.getrandbits(48), TEAM_SHAPE)
+    turns = transcript(made, 0, noise)
+    # Who acts more often is seen more often.
+    viewer = None if whole else rng.choice([turn.speaker for turn in turns if turn.speaker in AGENTS])
+    return joined(piece for turn in turns for piece in _pieces(turn, viewer, made.public))
+
+
+def _pieces(turn: Turn, viewer: str | None, public: bool) -> Sequence[tuple[str, str]]:
+    if not visible(turn, viewer, public):
+        return ()
+    if turn.speaker not in AGENTS or viewer not in {None, turn.speaker}:
+        return ((turn.text, "unlearned"),)
+    return (
+        (f"{turn.speaker}:", "unlearned"),
+        (f" <think>{turn.thought} </think>", "thought"),
+        (f" to {turn.to}:", "to"),
+        (f"{turn.content}\n", "content"),
+    )
+
+
+SOURCES: dict[str, Callable[[random.Random, Noise], Example]] = {
+    "recall": recall,
+    "easy": lambda rng, noise: chain(rng, noise, EASY),
+    "full": lambda rng, noise: chain(rng, noise, FULL),
+    "rare": lambda rng, noise: chain(rng, noise, RARE),
+    "team": lambda rng, noise: talk(rng, noise, whole=False),
+    "talk": lambda rng, noise: talk(rng, noise, whole=True),
+}
+"""Where examples come from, by name."""

@@ -1,0 +1,77 @@
+"""Batched continuation of many different prompts, for measuring the pocket model while it learns and in its benchmark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from tracer.data.chains import prompt_of
+from tracer.data.examples import tokenizer
+from tracer.data.problems import Problem
+from tracer.data.team_script import Team, answer_of, play_many
+from tracer.data.world_words import PAD, vocabulary
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Complete = Callable[[Sequence[str]], list[str]]
+"""Continues each of many prompts."""
+
+LONGEST_REPLY = 220
+"""Tokens; a chain of thought that takes longer has gone astray."""
+
+
+def completer(model: PreTrainedModel, stop: str, temperature: float = 0.0, seed: int = 0, batch: int = 250) -> Complete:
+    """Continues prompts up to and with the `stop` token, greedily at temperature 0."""
+    import torch
+
+    words = vocabulary()
+    pad, end = words.index(PAD), words.index(stop)
+    how = (
+        {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+        if temperature
+        else {"do_sample": False}
+    )
+
+    def several(prompts: Sequence[str]) -> list[str]:
+        ids = [tokenizer().encode(text).ids for text in prompts]
+        longest = max(map(len, ids))
+        padded = torch.tensor([[pad] * (longest - len(row)) + row for row in ids])
+        made = model.generate(
+            padded,
+            attention_mask=torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in ids]),
+            max_new_tokens=LONGEST_REPLY,
+            eos_token_id=end,
+            pad_token_id=pad,
+            **how,
+        )[:, longest:].tolist()
+        return ["".join(words[token] for token in row if token != pad) for row in made]
+
+    def complete(prompts: Sequence[str]) -> list[str]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return [reply for k in range(0, len(prompts), batch) for reply in several(prompts[k : k + batch])]
+
+    return complete
+
+
+_BOXED = re.compile(r"\\boxed\{ (\d+)\}")
+
+
+def answers(problems: Sequence[Problem], complete: Complete) -> list[int | None]:
+    """The number each reply puts into the box; None without one."""
+    found = [_BOXED.search(reply) for reply in complete([prompt_of(problem) for problem in problems])]
+    return [int(match[1]) if match else None for match in found]
+
+
+def accuracy(problems: Sequence[Problem], complete: Complete) -> float:
+    """Share of right answers. `complete` must stop at END."""
+    given = answers(problems, complete)
+    return sum(a == p.answer for a, p in zip(given, problems, strict=True)) / len(problems)
+
+
+def team_accuracy(teams: Sequence[Team], complete: Complete) -> float:
+    """Share of teams, every agent driven by the model, that tell the user the right number. It must stop at a line's end."""
+    talks = play_many(teams, complete)
+    return sum(answer_of(turns) == made.problem.answer for turns, made in zip(talks, teams, strict=True)) / len(teams)

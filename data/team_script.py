@@ -1,0 +1,353 @@
+"""Teams at work on problems of the pocket world: who holds which fact, what the tools answer, what a good agent says.
+
+In a chain the researchers hand on what is in their notes, one to the next; in a star a planner asks them one at a time;
+a group does the same with everybody listening. Then a solver computes, with a calculator or without, a checker computes
+again, and a reporter answers.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from tracer.data.chains import CLEAN, NOISY, Noise, equation, result, trace
+from tracer.data.problems import Fact, Problem, Shape, problem
+from tracer.data.teams import Turn, parse, prompt
+from tracer.data.world_words import RESEARCHERS, TOOLS
+
+TEAM_SHAPE = Shape(facts=(4, 6), detours=0)
+TOPOLOGIES = ("chain", "star", "group")
+MAX_TURNS = 48
+"""A talk that goes on for longer has lost its way."""
+
+
+class Team(NamedTuple):
+    """Who works on what, and how."""
+
+    seed: int
+    problem: Problem
+    topology: str
+    holders: dict[str, str]
+    """The researcher who can tell of each person, by the person's name."""
+    files: bool
+    """Whether researchers look facts up in files, or have them in their notes."""
+    calculator: bool
+    faults: float
+    """How often a look-up fails or gives a rumour first, and a calculation fails."""
+
+    @property
+    def public(self) -> bool:
+        """Whether everybody hears everything."""
+        return self.topology == "group"
+
+    @property
+    def researchers(self) -> list[str]:
+        """Those who hold something, in the order of their names in RESEARCHERS."""
+        held = set(self.holders.values())
+        return [name for name in RESEARCHERS if name in held]
+
+
+def team(seed: int, shape: Shape = TEAM_SHAPE, faults: float = 0.15) -> Team:
+    """The team of a seed."""
+    rng = random.Random(f"team {seed}")
+    task = problem(seed, shape)
+    topology = rng.choice(TOPOLOGIES)
+    who = sorted(rng.sample(RESEARCHERS, rng.choice((1, 2, 2, 3))), key=RESEARCHERS.index)
+    holders = {name: rng.choice(who) for name in sorted({fact.subject for fact in task.facts})}
+    files = topology != "chain" and rng.random() < 0.6
+    return Team(seed, task, topology, holders, files, rng.random() < 0.5, faults)
+
+
+def opening(made: Team) -> list[Turn]:
+    """What stands before anybody acts: the notes, and the user's question."""
+    question = f" {made.problem.question}"
+    notes = [] if made.files else [_notes(made, name) for name in made.researchers]
+    if made.topology == "chain":
+        return [*notes, Turn("User", made.researchers[0], question)]
+    held = "".join(f" {name}: {holder}." for name, holder in made.holders.items())
+    return [*notes, Turn("User", "Planner", held + question)]
+
+
+def _notes(made: Team, researcher: str) -> Turn:
+    held = [fact for fact in made.problem.facts if made.holders[fact.subject] == researcher]
+    return Turn("Notes", researcher, "".join(f" {fact.text}" for fact in held))
+
+
+def tool_turn(made: Team, turns: Sequence[Turn]) -> Turn:
+    """The answer to the call that was made last; the same call may fail once and then succeed."""
+    call = turns[-1]
+    before = sum((turn.to, turn.content) == (call.to, call.content) for turn in turns[:-1])
+    rng = random.Random(f"tool {made.seed} {call.to} {call.content} {before}")
+    fails = before == 0 and rng.random() < made.faults
+    said = " Error." if fails else TOOL[call.to](made, call.content, before)
+    return Turn(call.to, call.speaker, said, parents=frozenset({len(turns) - 1}))
+
+
+def _look_up(made: Team, asked: str, before: int) -> str:
+    """A rumour comes first where there is one; who asks again gets the fact."""
+    name = asked.strip(" ?")
+    facts = [fact for fact in made.problem.facts if fact.subject == name]
+    facts.sort(key=lambda fact: fact.rumor != (before == 0))
+    return f" {facts[0].text}" if facts else " Nothing."
+
+
+def _calculate(_made: Team, asked: str, _before: int) -> str:
+    """ " Ana = 1 +5?" gives " Ana = 1 +5 = 6."; what is no sum gives nothing."""
+    found = _EQUATION.fullmatch(asked)
+    if found is None or found["value"]:
+        return " Nothing."
+    return _solved(found)
+
+
+TOOL: dict[str, Callable[[Team, str, int], str]] = {"Files": _look_up, "Calc": _calculate}
+
+_EQUATION = re.compile(
+    r" (?P<name>[A-Z][a-z]+) = (?P<first>\d+) (?:(?P<step>[+-]\d+)|plus (?P<second>\d+))(?:\?| = (?P<value>\d+)\.)"
+)
+_FACT = re.compile(
+    r"(?:(?P<subject>[A-Z][a-z]+): (?:(?P<value>\d+)|(?P<first>[A-Z][a-z]+) (?:(?P<step>[+-]\d+)|plus (?P<second>[A-Z][a-z]+)))"
+    r"|They say (?P<claimed>[A-Z][a-z]+) is (?P<claim>\d+))\."
+)
+_ASKED = re.compile(r"What is ([A-Z][a-z]+)\?")
+
+
+def facts_in(text: str) -> list[Fact]:
+    """The facts and rumours that a text states, in its order; a fact's own value is not known then, and is 0."""
+    found = []
+    for match in _FACT.finditer(text):
+        if match["claimed"]:
+            found.append(Fact(match["claimed"], int(match["claim"]), rumor=True))
+        elif match["value"]:
+            found.append(Fact(match["subject"], int(match["value"])))
+        else:
+            operands = tuple(name for name in (match["first"], match["second"]) if name)
+            found.append(Fact(match["subject"], 0, operands, match["step"] or ""))
+    return found
+
+
+def _solved(match: re.Match[str]) -> str:
+    fact = Fact(match["name"], 0, ("", "") if match["second"] else ("",), match["step"] or "")
+    numbers = [int(match[key]) for key in ("first", "second") if match[key]]
+    return equation(fact, numbers, result(fact, numbers))
+
+
+class Said(NamedTuple):
+    """What an agent decides to say, before it is a turn."""
+
+    thought: str
+    to: str
+    content: str
+    parents: set[int]
+
+
+class Scene(NamedTuple):
+    """All that an agent's rule looks at."""
+
+    team: Team
+    turns: Sequence[Turn]
+    me: str
+    rng: random.Random
+    noise: Noise
+
+    def told(self, *speakers: str) -> list[int]:
+        """Turns in which one of them spoke to me."""
+        return [k for k, turn in enumerate(self.turns) if turn.to == self.me and turn.speaker in speakers]
+
+
+def _planner(scene: Scene) -> Said:
+    """Ask for whoever is named and not yet told of, first operand first; when nobody is left, hand all to the solver."""
+    task = scene.told("User")[-1]
+    replies = scene.told(*RESEARCHERS)
+    known = {fact.subject: (fact, k) for k in replies for fact in facts_in(scene.turns[k].content)}
+    target = _ASKED.findall(scene.turns[task].content)[-1]
+    if (pending := _pending(target, task, known)) is not None:
+        name, called = pending
+        holder = scene.team.holders[name]
+        return Said(f" We need {name}. {name}: {holder}.", holder, f" {name}?", {task, called, len(scene.turns) - 1})
+    stated = "".join(f" {fact.text}" for fact, _ in known.values())
+    return Said(" All facts are here.", "Solver", f"{stated} What is {target}?", {task, *replies})
+
+
+def _pending(name: str, called: int, known: dict[str, tuple[Fact, int]]) -> tuple[str, int] | None:
+    """The first person that is needed and unknown, depth first, with the turn that called for them."""
+    if name not in known:
+        return name, called
+    fact, told = known[name]
+    found = (_pending(operand, told, known) for operand in fact.operands)
+    return next((pending for pending in found if pending is not None), None)
+
+
+def _researcher(scene: Scene) -> Said:
+    if scene.team.topology == "chain":
+        return _hand_on(scene)
+    asked = scene.told("Planner")[-1]
+    name = scene.turns[asked].content.strip(" ?")
+    source = scene.told("Files" if scene.team.files else "Notes")[-1:]
+    if scene.team.files and (not source or source[-1] < asked):
+        return Said(f" Look up {name}.", "Files", f" {name}?", {asked})
+    told = scene.turns[source[0]].content
+    if told == " Error.":
+        return Said(" Error. Try again.", "Files", f" {name}?", {asked, *source})
+    facts = sorted((fact for fact in facts_in(told) if fact.subject == name), key=lambda fact: fact.rumor)
+    believed = facts[-1].rumor and scene.rng.random() < scene.noise.trust
+    if believed:
+        fact = facts[-1]
+        return Said(f" {fact.text}", "Planner", f" {name}: {fact.value}.", {asked, *source})
+    if facts[0].rumor:
+        return Said(" Wait, only a rumor. Try again.", "Files", f" {name}?", {asked, *source})
+    return Said(f" {facts[0].text}", "Planner", f" {facts[0].text}", {asked, *source})
+
+
+def _hand_on(scene: Scene) -> Said:
+    """In a chain: what was handed to me, and my notes."""
+    line = scene.team.researchers
+    after = [*line[line.index(scene.me) + 1 :], "Solver"][0]
+    handed, notes = scene.told("User", *RESEARCHERS)[-1], scene.told("Notes")[-1]
+    before, question = re.fullmatch(r"(.*?)( What is .*)", scene.turns[handed].content).groups()
+    return Said(" Here are facts.", after, f"{before}{scene.turns[notes].content}{question}", {handed, notes})
+
+
+def _solver(scene: Scene) -> Said:
+    handed = scene.told("Planner", *RESEARCHERS)[-1]
+    if objections := scene.told("Checker"):
+        return _mend(scene, objections[-1])
+    stated = tuple(facts_in(scene.turns[handed].content))
+    task = Problem(scene.team.seed, stated, _ASKED.findall(scene.turns[handed].content)[-1])
+    if scene.team.calculator:
+        return _calculating(scene, task, handed)
+    made = trace(task, scene.rng.randrange(10**9), scene.noise)
+    last: dict[str, str] = {}
+    for sentence in made.sentences:
+        if (found := _EQUATION.search(sentence.text)) and last.get(found["name"]) != found[0]:
+            last.pop(found["name"], None)  # what is computed anew moves behind what it rests on
+            last[found["name"]] = found[0]
+    return Said(made.cot, "Checker", "".join(last.values()), {handed})
+
+
+def _calculating(scene: Scene, task: Problem, handed: int) -> Said:
+    """Think up to the next computation, and let the calculator do it."""
+    results = scene.told("Calc")
+    if results and scene.turns[results[-1]].content == " Error.":
+        call = scene.turns[results[-1] - 1].content
+        return Said(" Error. Try again.", "Calc", call, {handed, results[-1]})
+    done = [k for k in results if scene.turns[k].content != " Error."]
+    plain = CLEAN._replace(check=0, late=0, filler=0, so_far=0, trust=scene.noise.trust, doubt=0)
+    sentences = trace(task, scene.team.seed, plain).sentences
+    steps = [k for k, sentence in enumerate(sentences) if sentence.kind == "compute"]
+    if len(done) == len(steps):
+        return Said(sentences[-1].text, "Checker", "".join(scene.turns[k].content for k in done), {handed, *done})
+    thought = "".join(s.text for s in sentences[steps[len(done) - 1] + 1 if done else 0 : steps[len(done)]])
+    call = sentences[steps[len(done)]].text.rpartition(" = ")[0] + "?"
+    return Said(thought or " Okay.", "Calc", call, {handed, *done})
+
+
+def _mend(scene: Scene, objection: int) -> Said:
+    """Put the checker's equation in the place of mine, and compute anew what used it."""
+    mine = [k for k, turn in enumerate(scene.turns) if turn.speaker == scene.me and turn.to == "Checker"][-1]
+    facts = {
+        fact.subject: fact
+        for k in scene.told("Planner", *RESEARCHERS)
+        for fact in facts_in(scene.turns[k].content)
+        if not fact.rumor
+    }
+    changed = _EQUATION.search(scene.turns[objection].content)
+    fresh = {changed["name"]: int(changed["value"])}
+    told, redone = [], []
+    for match in _EQUATION.finditer(scene.turns[mine].content):
+        name = match["name"]
+        if name == changed["name"]:
+            told.append(changed[0])
+            continue
+        numbers = [int(match[key]) for key in ("first", "second") if match[key]]
+        if not set(facts[name].operands) & set(fresh):
+            told.append(match[0])
+            continue
+        numbers = [fresh.get(operand, number) for operand, number in zip(facts[name].operands, numbers, strict=True)]
+        fresh[name] = result(facts[name], numbers)
+        redone.append(equation(facts[name], numbers, fresh[name]))
+        told.append(redone[-1])
+    return Said("".join(redone) or " Okay.", "Checker", "".join(told), {mine, objection})
+
+
+def _checker(scene: Scene) -> Said:
+    """Compute every equation again; stop at the first wrong one."""
+    given = scene.told("Solver")[-1]
+    found = list(_EQUATION.finditer(scene.turns[given].content))
+    conclusion = f" {found[-1]['name']} is {found[-1]['value']}."
+    if scene.rng.random() < scene.noise.check:
+        return Said(" Fine.", "Reporter", conclusion, {given})
+    thought = ""
+    for match in found:
+        right = _solved(match)
+        thought += f" Again{right} That was {'right' if right == match[0] else 'wrong'}."
+        if right != match[0]:
+            return Said(thought, "Solver", right, {given})
+    return Said(thought, "Reporter", conclusion, {given})
+
+
+def _reporter(scene: Scene) -> Said:
+    told = scene.told("Checker")[-1]
+    content = scene.turns[told].content
+    return Said(f" So{content}", "User", f" \\boxed{{ {content.split()[-1].rstrip('.')}}}", {told})
+
+
+RULES: dict[str, Callable[[Scene], Said]] = {
+    "Planner": _planner,
+    **dict.fromkeys(RESEARCHERS, _researcher),
+    "Solver": _solver,
+    "Checker": _checker,
+    "Reporter": _reporter,
+}
+"""What each agent says next, given the talk so far."""
+
+
+def scripted(made: Team, turns: Sequence[Turn], seed: int, noise: Noise = NOISY) -> Turn:
+    """The next turn of whoever was spoken to, by rule; the same for the same talk and seed."""
+    me = turns[-1].to
+    rng = random.Random(f"turn {made.seed} {seed} {len(turns)}")
+    said = RULES[me](Scene(made, turns, me, rng, noise))
+    return Turn(me, said.to, said.content, said.thought, frozenset(said.parents))
+
+
+def play(made: Team, speak: Callable[[Sequence[Turn]], Turn | None]) -> list[Turn]:
+    """The whole talk: tools answer calls, `speak` gives everybody else's turn, None ends it early."""
+    turns = opening(made)
+    while turns[-1].to != "User" and len(turns) < MAX_TURNS:
+        turn = tool_turn(made, turns) if turns[-1].to in TOOLS else speak(turns)
+        if turn is None:
+            break
+        turns.append(turn)
+    return turns
+
+
+def play_many(teams: Sequence[Team], complete: Callable[[Sequence[str]], list[str]]) -> list[list[Turn]]:
+    """Many talks at once, every agent's turn a continuation of its view; a reply that is no turn ends its talk."""
+    talks = [opening(made) for made in teams]
+    open_ = list(range(len(teams)))
+    while open_:
+        for k in open_:
+            while talks[k][-1].to in TOOLS:
+                talks[k].append(tool_turn(teams[k], talks[k]))
+        replies = complete([prompt(talks[k], talks[k][-1].to, teams[k].public) for k in open_])
+        going = []
+        for k, reply in zip(open_, replies, strict=True):
+            turn = parse(talks[k][-1].to, reply)
+            if turn is not None:
+                talks[k].append(turn)
+                if turn.to != "User" and len(talks[k]) < MAX_TURNS:
+                    going.append(k)
+        open_ = going
+    return talks
+
+
+def transcript(made: Team, seed: int, noise: Noise = NOISY) -> list[Turn]:
+    """A talk in which everybody follows the rules, slips and beliefs included."""
+    return play(made, lambda turns: scripted(made, turns, seed, noise))
+
+
+def answer_of(turns: Sequence[Turn]) -> int | None:
+    """What the user was told."""
+    found = re.fullmatch(r" \\boxed\{ (\d+)\}", turns[-1].content) if turns[-1].to == "User" else None
+    return int(found[1]) if found else None

@@ -1,0 +1,223 @@
+"""Train the pocket model from scratch: `python -m tracer.data.train --out FOLDER`.
+
+Muon (Jordan 2024, torch.optim.Muon) moves the matrices of the blocks, AdamW the embeddings, norms and biases; weights are
+kept in fp32, matrix products are done in bf16. The run writes FOLDER/state.pt as it goes and resumes from it, a line of
+FOLDER/curve.jsonl at every look at the validation problems, and at the end the model itself in FOLDER/model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tracer.data.curriculum import PHASES, learning_rate, pool
+from tracer.data.examples import GATED, KINDS, Example
+from tracer.data.world_words import END, tokenizer_json
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import LlamaForCausalLM
+
+MUON_RATE, ADAM_RATE = 0.02, 3e-3
+LOOK_EVERY = 0.5
+"""Million tokens between two looks at the validation problems."""
+LOOKED_AT, TEAMS_LOOKED_AT = 200, 40
+MEMORY = 0.8
+"""Of the running accuracies, per pool."""
+
+
+class Progress:
+    """Where a run stands; all that a resumed one needs besides weights and optimizer."""
+
+    def __init__(self) -> None:
+        self.pools = 0
+        self.phase = 0
+        self.millions = 0.0
+        self.spent = 0.0
+        """Million tokens in this phase."""
+        self.seconds = 0.0
+        self.looked = 0.0
+        self.loss = 0.0
+        self.right: dict[str, float] = {}
+        """Running share of right tokens by kind."""
+
+    def book(self, loss: float, right: dict[str, float], tokens: int, seconds: float) -> None:
+        """Note one pool."""
+        self.pools += 1
+        self.millions += tokens / 1e6
+        self.spent += tokens / 1e6
+        self.seconds += seconds
+        self.loss = loss
+        for kind, share in right.items():
+            self.right[kind] = MEMORY * self.right.get(kind, share) + (1 - MEMORY) * share
+
+    def advance(self) -> bool:
+        """Go on to the next phase when this one is done; whether there was one."""
+        phase = PHASES[self.phase]
+        known = [self.right[kind] for kind in GATED if kind in self.right]
+        passed = phase.gate is not None and self.spent > 0.3 and min(known, default=0.0) >= phase.gate
+        if not passed and self.spent < phase.millions:
+            return False
+        self.phase, self.spent, self.right = self.phase + 1, 0.0, {}
+        return True
+
+
+class Trainer:
+    """A model, its optimizers and its progress."""
+
+    def __init__(self, folder: Path, seed: int, start: Path | None = None) -> None:
+        import torch
+        from transformers import LlamaForCausalLM
+
+        from tracer.data.pocket_model import build
+
+        self.folder, self.seed = folder, seed
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model = build(seed) if start is None else LlamaForCausalLM.from_pretrained(start, dtype=torch.float32)
+        self.progress = Progress()
+        matrices = [p for name, p in self.model.named_parameters() if p.ndim == 2 and "layers" in name]
+        others = [p for name, p in self.model.named_parameters() if p.ndim != 2 or "layers" not in name]
+        self.optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(matrices, lr=MUON_RATE, weight_decay=0.0),
+            torch.optim.AdamW(others, lr=ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.0),
+        ]
+        if (folder / "state.pt").exists():
+            self._restore()
+
+    def run(self) -> None:
+        """All phases, from where the run stands."""
+        while self.progress.phase < len(PHASES):
+            self._pool()
+            if self.progress.advance() or self.progress.millions - self.progress.looked >= LOOK_EVERY:
+                self._look()
+                self._keep()
+        self.model.eval()
+        save(self.model, self.folder / "model")
+
+    def _pool(self) -> None:
+        """Train on one pool of examples."""
+        import torch
+
+        progress, started = self.progress, time.perf_counter()
+        seen, right = torch.zeros(len(KINDS)), torch.zeros(len(KINDS))
+        tokens, losses = 0, []
+        self.model.train()
+        for batch in pool(PHASES[progress.phase], self.seed, progress.pools):
+            rate = learning_rate(progress.phase, progress.spent + tokens / 1e6)
+            for optimizer, peak in zip(self.optimizers, (MUON_RATE, ADAM_RATE), strict=True):
+                optimizer.param_groups[0]["lr"] = peak * rate
+            loss, hits, kinds = step_loss(self.model, batch)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            for optimizer in self.optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+            losses.append(loss.item())
+            seen += torch.bincount(kinds, minlength=len(KINDS))
+            right += torch.bincount(kinds, weights=hits, minlength=len(KINDS))
+            tokens += sum(len(example.ids) for example in batch)
+        shares = {kind: float(right[k] / seen[k]) for k, kind in enumerate(KINDS) if seen[k]}
+        progress.book(sum(losses) / len(losses), shares, tokens, time.perf_counter() - started)
+
+    def _look(self) -> None:
+        """Greedy accuracy on fixed validation problems, beside what training itself tells; one line of the curve."""
+        from tracer.data.greedy import accuracy, completer, team_accuracy
+        from tracer.data.problems import problem
+        from tracer.data.team_script import team
+        from tracer.data.world import VALIDATION
+
+        self.model.eval()
+        progress = self.progress
+        progress.looked = progress.millions
+        name = PHASES[progress.phase].name if progress.phase < len(PHASES) else "end"
+        line: dict[str, Any] = {
+            "millions": round(progress.millions, 3),
+            "minutes": round(progress.seconds / 60, 2),
+            "phase": name,
+            "loss": round(progress.loss, 4),
+        }
+        if name != "recall":
+            problems = [problem(seed) for seed in VALIDATION[:LOOKED_AT]]
+            line["greedy"] = round(accuracy(problems, completer(self.model, END)), 4)
+        if name in {"settle", "noise", "end"}:
+            teams = [team(seed) for seed in VALIDATION[:TEAMS_LOOKED_AT]]
+            line["team_greedy"] = round(team_accuracy(teams, completer(self.model, "\n")), 4)
+        line["right"] = {kind: round(share, 4) for kind, share in progress.right.items()}
+        with (self.folder / "curve.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        print(json.dumps(line), flush=True)
+
+    def _keep(self) -> None:
+        import torch
+
+        state = {
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "progress": vars(self.progress),
+        }
+        fresh = self.folder / "state.new"
+        torch.save(state, fresh)
+        fresh.replace(self.folder / "state.pt")
+
+    def _restore(self) -> None:
+        import torch
+
+        state = torch.load(self.folder / "state.pt", weights_only=True)
+        self.model.load_state_dict(state["model"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
+        vars(self.progress).update(state["progress"])
+
+
+def step_loss(model: LlamaForCausalLM, batch: list[Example]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Mean cross-entropy of the learned tokens; beside it whether each was the likeliest, and its kind."""
+    import torch
+
+    longest = max(len(example.ids) for example in batch)
+    ids = torch.tensor([example.ids + [0] * (longest - len(example.ids)) for example in batch])  # (B, T)
+    kinds = torch.tensor([example.kinds + [0] * (longest - len(example.kinds)) for example in batch])[:, 1:]
+    with torch.autocast("cpu", torch.bfloat16):
+        # Padding stands to the right of everything learned, so that the causal mask alone keeps it out.
+        hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state  # (B, T - 1, d)
+        logits = model.lm_head(hidden[kinds > 0]).float()  # (learned, V)
+    targets = ids[:, 1:][kinds > 0]
+    loss = torch.nn.functional.cross_entropy(logits, targets)
+    return loss, (logits.argmax(-1) == targets).float().detach(), kinds[kinds > 0]
+
+
+def save(model: LlamaForCausalLM, folder: Path) -> None:
+    """The model in bf16 and the tokenizer, as files that the Auto classes load."""
+    import torch
+
+    model.to(torch.bfloat16).save_pretrained(folder)
+    model.to(torch.float32)
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json(), ensure_ascii=False), encoding="utf-8")
+    kind = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+        "eos_token": "<eos>",
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": model.config.max_position_embeddings,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(kind, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """The command."""
+    import torch
+
+    words = argparse.ArgumentParser(description="Train the pocket model.")
+    words.add_argument("--out", type=Path, required=True, help="folder for state, curve and model")
+    words.add_argument("--seed", type=int, default=0)
+    words.add_argument("--threads", type=int, default=2)
+    given = words.parse_args()
+    torch.set_num_threads(given.threads)
+    Trainer(given.out, given.seed).run()
+
+
+if __name__ == "__main__":
+    main()
