@@ -6,9 +6,12 @@ import os
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tracer.lm.local import LocalLM
 
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("LlamaConfig", {}),
@@ -101,5 +104,89 @@ def tiny_model() -> TinyModel:
             settings = deepcopy({**common, **special, **config})  # configs write into what they are given
             made = transformers.AutoModelForCausalLM.from_config(getattr(transformers, name)(**settings))
         return made.eval().requires_grad_(False)
+
+    return build
+
+
+CORPUS = "Hello world. The end is near. 3.14 and x = y + 4, then we check it. Kim: Leo +4. What is Kim? "
+WORDS = r" ?[A-Z][a-z]+:| ?[A-Z]?[a-z]+| ?[+-]?\d+|\s|[^\w\s]|\w"
+"""A word with the blank before it, a name with its colon, a number with its sign, or one other character."""
+
+
+def _byte_level() -> Any:
+    """As GPT-2's and Llama 3's: bytes, blanks inside the words, offsets that leave the blanks out; no begin token."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=True)])
+    made.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    special = ["<pad>", "<begin>", "<end>"]
+    made.train_from_iterator(
+        [CORPUS, ".\n\n  Then"] * 3,
+        trainers.BpeTrainer(vocab_size=340, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
+    )
+    return made
+
+
+def _metaspace() -> Any:
+    """As Llama 2's (SentencePiece): blanks become part of the words, rare characters fall back to bytes."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+    made = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=True)
+    made.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    special = ["<pad>", "<begin>", "<end>", "<unk>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    made.train_from_iterator(
+        [CORPUS] * 3, trainers.BpeTrainer(vocab_size=350, special_tokens=special, show_progress=False)
+    )
+    made.post_processor = processors.TemplateProcessing(
+        single="<begin> $A <end>", special_tokens=[("<begin>", 1), ("<end>", 2)]
+    )
+    return made
+
+
+def _word_level() -> Any:
+    """As the pocket model's: one token for each word with its blank, and one for every unknown word."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    made = Tokenizer(models.WordLevel(unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Split(Regex(WORDS), behavior="isolated")
+    made.decoder = decoders.Fuse()
+    special = ["<pad>", "<begin>", "<end>", "<unk>"]
+    made.train_from_iterator([CORPUS], trainers.WordLevelTrainer(special_tokens=special, show_progress=False))
+    return made
+
+
+TOKENIZERS: dict[str, Callable[[], Any]] = {"bytes": _byte_level, "metaspace": _metaspace, "words": _word_level}
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer() -> Callable[[str], Any]:
+    """`tiny_tokenizer(kind)`: a transformers tokenizer of a kind of TOKENIZERS, trained on a few words."""
+    transformers = pytest.importorskip("transformers")
+
+    def build(kind: str) -> Any:
+        unknown = {} if kind == "bytes" else {"unk_token": "<unk>"}
+        return transformers.PreTrainedTokenizerFast(
+            tokenizer_object=TOKENIZERS[kind](), pad_token="<pad>", bos_token="<begin>", eos_token="<end>", **unknown
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def tiny_lm(tiny_model: TinyModel, tiny_tokenizer: Callable[[str], Any]) -> Callable[..., LocalLM]:
+    """`tiny_lm(family="llama", kind="words", **config)`: a random model and a tokenizer that fit each other."""
+
+    def build(family: str = "llama", kind: str = "words", **config: Any) -> LocalLM:
+        from tracer.lm.local import LocalLM
+
+        tokenizer = tiny_tokenizer(kind)
+        model = tiny_model(family, **{"vocab_size": len(tokenizer), **config})
+        return LocalLM(model, tokenizer, name=f"tiny {family}", revision="0")
 
     return build

@@ -36,6 +36,10 @@ class DatabaseError(TracerError):
     exit_code = 3
 
 
+class DoesNotFitError(TracerError):
+    """A model or a text needs more memory than there is, or a text is longer than the model can read."""
+
+
 class MissingExtraError(TracerError):
     """A model, a server or an optional package is missing."""
 

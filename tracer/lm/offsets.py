@@ -2,8 +2,8 @@
 
 Offsets count characters (code points). A tokenizer's own offsets are exact after two repairs: byte-level tokenizers
 report them without the blanks at a token's ends unless told otherwise (`untrimmed`), and some drop blanks from every
-token (`tiled`). So the tokens cover the text without a gap, in order; two tokens overlap only where they share the bytes
-of one character, and then both have that character. A token that stands for no text (begin of text) is empty.
+token (`tiled`). So the tokens cover the text without a gap, in order; two tokens overlap only where they share the
+bytes of one character, and then both have that character. A token that stands for no text (begin of text) is empty.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def tiled(offsets: Iterable[Offset], length: int) -> list[Offset]:
     reach = 0
     for start, end in offsets:
         if end <= reach:  # more bytes of a character already begun, or a token without text
-            closed.append((min(start, end) if start < end else reach, reach))
+            closed.append((start if start < end else reach, reach))
         else:
             closed.append((min(start, reach), end))
             reach = end
@@ -71,20 +71,10 @@ def untrimmed(tokenizer: Tokenizer) -> None:
     processor = tokenizer.post_processor
     if processor is None:
         return
-    state = json.loads(processor.__getstate__())
-    if _no_trimming(state):
-        processor.__setstate__(json.dumps(state).encode())
-        tokenizer.post_processor = processor
+    state = json.loads(processor.__getstate__(), object_hook=_no_trimming)
+    processor.__setstate__(json.dumps(state).encode())
+    tokenizer.post_processor = processor
 
 
-def _no_trimming(state: Any) -> bool:
-    """Switch off every `trim_offsets` in a post-processor's description; whether there was one."""
-    if isinstance(state, list):
-        return any([_no_trimming(each) for each in state])
-    if not isinstance(state, dict):
-        return False
-    found = any([_no_trimming(each) for each in state.values()])
-    if state.get("trim_offsets"):
-        state["trim_offsets"] = False
-        return True
-    return found
+def _no_trimming(part: dict[str, Any]) -> dict[str, Any]:
+    return part | {"trim_offsets": False} if "trim_offsets" in part else part
