@@ -1,4 +1,7 @@
-"""A message's reasoning, wherever its producer put it: gathered once, taken out of the text, its origin kept."""
+"""A message's reasoning, wherever its producer put it: gathered once, taken out of the text, its origin kept.
+
+The reasoning is byte for byte what stood there, white space at its ends too: sentences of it are addressed by position.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ def split_think(text: str) -> tuple[str, list[Fragment]]:
     found: list[Fragment] = []
     opened, closed = _OPEN.search(text), _CLOSE.search(text)
     if closed and (opened is None or closed.start() < opened.start()) and "<think" not in text[: closed.start()]:
-        found.append(Fragment(text[: closed.start()].strip(), "<think> opened in the prompt"))
+        found.append(Fragment(text[: closed.start()], "<think> opened in the prompt"))
         text = text[closed.end() :].lstrip()
     rest, position = [], 0
     while (opened := _OPEN.search(text, position)) is not None:
@@ -52,10 +55,14 @@ def split_think(text: str) -> tuple[str, list[Fragment]]:
         if closed is None and text[: opened.start()].strip():
             break  # an opening tag late in an answer, never closed: prose, not a cut-off thought
         rest.append(text[position : opened.start()])
-        found.append(Fragment(text[opened.end() : closed.start() if closed else len(text)].strip(), "<think>"))
+        found.append(Fragment(text[opened.end() : closed.start() if closed else len(text)], "<think>"))
         position = closed.end() if closed else len(text)
     rest.append(text[position:])
-    return ("".join(rest).strip() if position else text), [fragment for fragment in found if fragment.text]
+    return ("".join(rest).strip() if position else text), [fragment for fragment in found if _filled(fragment)]
+
+
+def _filled(fragment: Fragment) -> bool:
+    return bool(fragment.text and fragment.text.strip())
 
 
 def from_fields(message: Mapping[str, Any]) -> list[Fragment]:
@@ -79,7 +86,7 @@ def from_item(item: Mapping[str, Any], origin: str) -> list[Fragment]:
 def _from_value(value: Any, origin: str) -> Iterable[Fragment]:
     if isinstance(value, str):
         if value.strip():
-            yield Fragment(value.strip(), origin)
+            yield Fragment(value, origin)
     elif isinstance(value, Mapping):
         yield from from_item(value, origin)
     elif isinstance(value, list):
@@ -102,8 +109,9 @@ def gather(text: str, fragments: list[Fragment]) -> tuple[str, Reasoning]:
         sealed = next((fragment.origin for fragment in fragments), None)
         return text, Reasoning(None, "unreadable", sealed) if sealed else Reasoning()
     reasoning = "\n\n".join(kept.values())
-    if len(reasoning) >= _MIN_ECHO and text.startswith(reasoning) and text != reasoning:
-        text = text[len(reasoning) :].lstrip()
+    echo = reasoning.strip()
+    if len(echo) >= _MIN_ECHO and text.startswith(echo) and text.strip() != echo:
+        text = text[len(echo) :].lstrip()
     return text, Reasoning(reasoning, "present", ", ".join(kept))
 
 

@@ -22,7 +22,7 @@ def assistant(**fields: Any) -> dict[str, Any]:
         (assistant(content="42", reasoning="6 × 7"), "42", "6 × 7", "reasoning"),
         (assistant(content="42", thinking="6 × 7"), "42", "6 × 7", "thinking"),
         (assistant(content="<think>6 × 7</think>\n\n42"), "42", "6 × 7", "<think>"),
-        (assistant(content="6 × 7\n</think>\n42"), "42", "6 × 7", "<think> opened in the prompt"),
+        (assistant(content="6 × 7\n</think>\n42"), "42", "6 × 7\n", "<think> opened in the prompt"),
         (assistant(content="<think>6 × 7 is, let me"), "", "6 × 7 is, let me", "<think>"),
         (assistant(content="<think>a</think>b\n<think>c</think>d"), "b\nd", "a\n\nc", "<think>"),
         (assistant(content="<think>6 × 7</think>42", reasoning_content="6 × 7"), "42", "6 × 7", "reasoning_content"),
@@ -58,6 +58,21 @@ def test_reasoning_is_readable(message: dict[str, Any], text: str, reasoning: st
         "present",
         origin,
     )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        assistant(content="42", reasoning_content="\n Six.\r\n\nSeven \n"),
+        assistant(content="42", reasoning="\n Six.\r\n\nSeven \n"),
+        assistant(content="<think>\n Six.\r\n\nSeven \n</think>\n\n42"),
+        assistant(content="\n Six.\r\n\nSeven \n</think>\n\n42"),
+        assistant(content=[{"type": "thinking", "thinking": "\n Six.\r\n\nSeven \n"}, {"type": "text", "text": "42"}]),
+    ],
+)
+def test_reasoning_keeps_every_byte(message: dict[str, Any]) -> None:
+    """White space at its ends too, for its sentences are addressed by their position in it."""
+    assert normalise(message).reasoning == "\n Six.\r\n\nSeven \n"
 
 
 @pytest.mark.parametrize(

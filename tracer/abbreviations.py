@@ -19,9 +19,7 @@ BEFORE_NUMBERS = _words(
 """Abbreviations before a number, a formula or a bracket; before other words some are words ("The answer is no.")."""
 AT_END = _words("inc ltd co corp bros jr sr st ave blvd rd al dept univ assn est")
 """They may end a sentence: only if the next word is one that begins sentences."""
-_OTHERS = _words(
-    "etc resp min max avg misc incl excl et ibid orig rel temp wrt sci acad hrs mins secs ft oz lb lbs"
-)
+_OTHERS = _words("etc resp min max avg misc incl excl et ibid orig rel temp wrt sci acad hrs mins secs ft oz lb lbs")
 _WORDS_TOO = _words("no art app tab ex mar")
 ALL = (BEFORE_NAMES | BEFORE_NUMBERS | AT_END | _OTHERS) - _WORDS_TOO
 """Before a word in lower case none of them ends a sentence."""
