@@ -10,6 +10,8 @@ import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
+
 from tracer.errors import MissingExtraError
 
 _WHOLE = 64 << 20
@@ -33,14 +35,15 @@ class Checkpoint(NamedTuple):
 def find(name: str) -> Checkpoint:
     """The checkpoint of a folder, or of a Hugging Face model that was downloaded before."""
     local = Path(name).expanduser()
-    folder = local if local.is_dir() else _downloaded(name)
+    is_folder = bool(name) and local.is_dir()
+    folder = local if is_folder else _downloaded(name)
     config = _config(name, folder)
     if not any(folder.glob("*.safetensors")):
         raise MissingExtraError(
             f"{name} has no *.safetensors, and no other weights are read: convert it, or take another"
         )
     _require_causal(name, config)
-    if local.is_dir():
+    if is_folder:
         return Checkpoint(local.resolve().name, folder, _fingerprint(folder), config)
     return Checkpoint(name, folder, folder.name[:12], config)
 
@@ -62,8 +65,9 @@ def _config(name: str, folder: Path) -> Any:
     from transformers import AutoConfig
 
     try:
+        orjson.loads((folder / "config.json").read_bytes())
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except OSError as error:
+    except (OSError, orjson.JSONDecodeError) as error:
         raise MissingExtraError(
             f"{name} has no readable config.json: give the folder of a Hugging Face model"
         ) from error

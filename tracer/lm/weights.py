@@ -51,13 +51,20 @@ def load_model(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype)
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> Any:
-    """The tokenizer that comes with the model."""
-    from transformers import AutoTokenizer
+    """The tokenizer of the folder's tokenizer.json, as it stands.
 
+    Not the Auto class: for some kinds of model it puts the kind's usual tokenizer in the place of the one in the file,
+    and an empty one in the place of a file that is missing (transformers 5.23, Qwen2), without a word.
+    """
+    from transformers import PreTrainedTokenizerFast
+
+    exact: Any = PreTrainedTokenizerFast
     try:
-        return AutoTokenizer.from_pretrained(checkpoint.folder, **_SAFE)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise MissingExtraError(f"{checkpoint.name} has no readable tokenizer.json: download it again") from error
+        if (checkpoint.folder / "tokenizer.json").is_file():
+            return exact.from_pretrained(checkpoint.folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInputError(f"{checkpoint.name} has an unreadable tokenizer.json: download it again") from error
+    raise MissingExtraError(f"{checkpoint.name} has no tokenizer.json: save its fast tokenizer beside the weights")
 
 
 def _require_memory(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> None:
