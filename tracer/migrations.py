@@ -87,6 +87,12 @@ COMMENT ON VIEW v_candidates IS 'Steps that may be the root cause, by analysis a
 """
 
 
+_ANCHORS = """
+CREATE TABLE anchors (content VARCHAR NOT NULL, target VARCHAR NOT NULL, method VARCHAR NOT NULL,
+    model VARCHAR NOT NULL, revision VARCHAR NOT NULL, parameters VARCHAR NOT NULL, body VARCHAR NOT NULL);
+"""
+
+
 def create_tables(connection: DuckDBPyConnection) -> None:
     """Runs, steps, spans and what ties them to each other and to their source files."""
     connection.execute(_TABLES)
@@ -97,7 +103,12 @@ def create_views(connection: DuckDBPyConnection) -> None:
     connection.execute(_VIEWS)
 
 
-MIGRATIONS: list[Migration] = [create_tables, create_views]
+def create_anchors(connection: DuckDBPyConnection) -> None:
+    """What was found inside chains of thought, by content, so that a file that was never ingested has a place, too."""
+    connection.execute(_ANCHORS)
+
+
+MIGRATIONS: list[Migration] = [create_tables, create_views, create_anchors]
 
 
 def version(connection: DuckDBPyConnection) -> int | None:

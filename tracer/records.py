@@ -236,6 +236,41 @@ class Finding(Record):
     evidence: dict[str, Any] = Field(default_factory=dict)
 
 
+class AnchorSentence(Record):
+    """One sentence of a chain of thought, with what a method says of it."""
+
+    index: int
+    start: int
+    """Characters of the text that the model read, prompt included."""
+    end: int
+    text: str
+    part: Literal["prompt", "chain"]
+    weight: float | None = None
+    """How much the rest depends on it, by the method's score; None where the method cannot say."""
+
+
+class Anchors(Record):
+    """Which sentences the rest of a chain of thought depends on, by one method and one model."""
+
+    content: str
+    """SHA-256 of the chain: the same text asked again is answered from the store."""
+    target: str
+    """RUN:STEP, or the file's path."""
+    method: str
+    score: str
+    """What `weight` is, in words and units."""
+    model: str
+    revision: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    sentences: tuple[AnchorSentence, ...] = ()
+    matrix: tuple[tuple[float, ...], ...] | None = None
+    """Effect of sentence (column) on each later sentence (row); 0 unless the column stands before the row."""
+    redundant: tuple[dict[str, Any], ...] = ()
+    """Groups of which any one suffices: {"sentences", "target", "single", "joint", "interaction"}."""
+    evidence: dict[str, Any] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
 class Recording(NamedTuple):
     """One run as a collector hands it over."""
 

@@ -108,3 +108,35 @@ def logistic(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], ridge: floa
         if np.max(np.abs(step)) < 1e-9:
             break
     return np.asarray(weights)
+
+
+def auroc(scores: npt.NDArray[np.float64], true: npt.NDArray[np.bool_]) -> float:
+    """Area under the ROC curve: P(score of a true pair > score of a false one), ties counted half (Mann-Whitney).
+
+    NaN where there are no true or no false ones.
+    """
+    positives, negatives = int(true.sum()), int((~true).sum())
+    if not positives or not negatives:
+        return math.nan
+    return float((_midranks(scores)[true].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def _midranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Ranks from 1; equal values share the mean of their ranks."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    return np.asarray((last - (count - 1) / 2)[place], dtype=np.float64)
+
+
+def average_precision(scores: npt.NDArray[np.float64], true: npt.NDArray[np.bool_]) -> float:
+    """Sum over thresholds of (recall gained) * (precision there); equal scores are one threshold.
+
+    A score that says nothing gets the base rate; NaN where nothing is true.
+    """
+    if not true.any():
+        return math.nan
+    values, place = np.unique(-scores, return_inverse=True)  # best first
+    found = np.cumsum(np.bincount(place, weights=true, minlength=len(values)))
+    taken = np.cumsum(np.bincount(place, minlength=len(values)))
+    gained = np.diff(found, prepend=0.0) / true.sum()
+    return float((gained * found / taken).sum())

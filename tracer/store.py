@@ -11,17 +11,17 @@ nothing, and one source is added in one transaction or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from tracer import rows
 from tracer.checks import TABLES_OF_RUN, problems
 from tracer.database import WAIT, Database, connect, require
 from tracer.errors import DatabaseError, NoSuchRunError
-from tracer.records import Edge, Finding, Outcome, Recording, Run, Span, Step
+from tracer.records import Anchors, Edge, Finding, Outcome, Recording, Run, Span, Step
 from tracer.traces import Change, Derive, add_spans
 
 _RUN = ", ".join(f'r."{name}"' for name in rows.columns(Run))
@@ -252,6 +252,24 @@ class Store:
         """What was found out about a run."""
         query = "SELECT body FROM findings WHERE run = ? ORDER BY analysis, method"
         return [Finding.model_validate_json(body) for (body,) in self.database.all(query, [run_id])]
+
+    def anchors(
+        self, content: str, method: str, model: str, revision: str, parameters: Mapping[str, Any]
+    ) -> Anchors | None:
+        """What a method found in a chain of thought, if it was asked before with the same model and parameters."""
+        query = """SELECT body FROM anchors
+            WHERE content = ? AND method = ? AND model = ? AND revision = ? AND parameters = ?"""
+        asked = [content, method, model, revision, rows.to_json(dict(parameters))]
+        found = self.database.all(query, asked)
+        return Anchors.model_validate_json(found[0][0]) if found else None
+
+    def save_anchors(self, found: Anchors) -> None:
+        """Keep what was found, in the place of an earlier answer to the same question."""
+        key = {name: getattr(found, name) for name in ("content", "method", "model", "revision")}
+        key["parameters"] = rows.to_json(found.parameters)
+        with self.database.transaction():
+            self.database.delete("anchors", [key])
+            self.database.insert("anchors", [key | {"target": rows.sane(found.target), "body": rows.to_json(found)}])
 
     def mark(self, run_id: str, outcome: Outcome, expected: str | None = None) -> None:
         """Set how a run ended, over what its log says; an expected answer given earlier stays unless replaced."""

@@ -1,0 +1,73 @@
+"""A chain of thought to be explained: what stands before it, the thinking itself, and where it comes from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tracer.errors import BadInputError
+from tracer.records import Run, Step
+
+
+class Chain(NamedTuple):
+    """The text of one piece of reasoning."""
+
+    prompt: str
+    """What the model was given, as far as the log tells; "" where it does not."""
+    text: str
+    """The reasoning, exactly as it stands in the log."""
+    source: str
+    """RUN:STEP, or the file's path."""
+
+    @property
+    def whole(self) -> str:
+        """What the language model reads: the prompt, a line break where it ends without white space, the reasoning."""
+        gap = "\n" if self.prompt and not self.prompt[-1].isspace() and self.text[:1] not in (" ", "\n") else ""
+        return f"{self.prompt}{gap}{self.text}"
+
+    @property
+    def start(self) -> int:
+        """Where the reasoning begins in `whole`."""
+        return len(self.whole) - len(self.text)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of `whole` and of where the reasoning begins in it."""
+        return hashlib.sha256(f"{self.start}:{self.whole}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def of_step(run: Run, steps: Sequence[Step], index: int | None = None) -> Chain:
+    """The reasoning of a step; without an index, of the last step that has one that can be read.
+
+    Its prompt is the last message before it that the step's agent did not write, else the run's task. A step without
+    reasoning, or with reasoning that its provider sealed, raises BadInputError.
+    """
+    step = _step(run, steps, index)
+    if step.reasoning is None or not step.reasoning.strip():
+        sealed = step.reasoning_state == "unreadable"
+        why = "its reasoning is sealed by the provider and cannot be read" if sealed else "it holds no reasoning"
+        raise BadInputError(f"{run.id}:{step.index}: {why}; steps with reasoning: {_listed(steps)}")
+    given = [each.content for each in steps[: step.index] if each.agent != step.agent and each.content.strip()]
+    return Chain(given[-1] if given else run.task, step.reasoning, f"{run.id}:{step.index}")
+
+
+def _step(run: Run, steps: Sequence[Step], index: int | None) -> Step:
+    if index is not None:
+        if index >= len(steps):
+            raise BadInputError(f"run {run.id} has no step {index}: its last is {len(steps) - 1}")
+        return steps[index]
+    readable = [step for step in steps if step.reasoning and step.reasoning.strip()]
+    if not readable:
+        sealed = any(step.reasoning_state == "unreadable" for step in steps)
+        why = (
+            "its reasoning is sealed by the provider and cannot be read" if sealed else "no step of it holds reasoning"
+        )
+        raise BadInputError(f"run {run.id}: {why}; give a run or a text file with a chain of thought")
+    return readable[-1]
+
+
+def _listed(steps: Sequence[Step]) -> str:
+    """The steps that could be asked about instead."""
+    found = [str(step.index) for step in steps if step.reasoning and step.reasoning.strip()]
+    return ", ".join(found[:8]) + (", …" if len(found) > 8 else "") if found else "none"
