@@ -1,7 +1,7 @@
 """What a file is before we ask whose log it is: JSON, JSON Lines, concatenated JSON, text, Parquet, gzip or zip.
 
 Bytes decide, not suffixes: exporters write JSON Lines into `.json`, pretty-printed documents into `.jsonl` and JSON
-into `.md`. Nothing is unpacked to disk, and what an archive may expand to is bounded.
+into `.md`. Nothing is unpacked to disk, and what an archive may expand to is bounded. A few logs are a whole folder.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -18,7 +18,10 @@ from tracer.collectors.json_values import Document, documents, looks_like_json
 from tracer.config import max_bytes
 from tracer.errors import BadInputError
 
-__all__ = ["Container", "Document", "open_containers"]
+__all__ = ["Container", "Document", "is_log_folder", "open_containers"]
+
+_FOLDER_LOGS = {"base_solution.json": ("problem.json", "chunks_labeled.json", "chunks.json")}
+"""Logs that are a folder: the file that each has, and the others that are read. At least one of these is there, too."""
 
 _SQLITE = b"SQLite format 3\x00"
 _PARQUET = b"PAR1"
@@ -48,9 +51,10 @@ class Container(NamedTuple):
 
     source: str
     """The path as given; `#member` inside an archive."""
-    kind: Literal["json", "jsonl", "text", "parquet", "sqlite"]
+    kind: Literal["json", "jsonl", "text", "parquet", "sqlite", "folder"]
     documents: tuple[Document, ...] = ()
-    """json: exactly one · jsonl (also concatenated JSON): one per value · parquet: one per row · else none."""
+    """json: exactly one · jsonl (also concatenated JSON): one per value · parquet: one per row · folder: one, in which
+    the names of its JSON files lead to their values · else none."""
     text: str = ""
     """The decoded text of a `text` container."""
     digest: str = ""
@@ -63,6 +67,8 @@ def open_containers(path: Path) -> list[Container]:
     """Open a file: one container, or one per member of a zip. BadInputError names the file and what to do."""
     source = str(path)
     try:
+        if path.is_dir() and is_log_folder(each.name for each in path.iterdir()):
+            return [_open_folder(path)]
         if not path.is_file():  # asked first: opening a named pipe would wait for ever
             raise BadInputError(f"{source}: {'not a regular file' if path.exists() else 'no such file'}")
         with path.open("rb") as file:
@@ -79,6 +85,32 @@ def open_containers(path: Path) -> list[Container]:
     if archive.is_zip(data):
         return list(_members(source, data))
     return [_open(source, data)]
+
+
+def is_log_folder(names: Iterable[str]) -> bool:
+    """Is a folder with these files one log, to be read as a whole?"""
+    return _log_files(names) != []
+
+
+def _log_files(names: Iterable[str]) -> list[str]:
+    """The files to read of a log that is a folder; none where it is no such log."""
+    held = set(names)
+    for marker, others in _FOLDER_LOGS.items():
+        if marker in held and (found := [name for name in others if name in held]):
+            return [marker, *found]
+    return []
+
+
+def _open_folder(path: Path) -> Container:
+    """The JSON files of a log that is a folder, as one document."""
+    values, digest = {}, hashlib.sha256()
+    for name in _log_files(each.name for each in path.iterdir()):
+        members = open_containers(path / name)
+        if [member.kind for member in members] != ["json"]:
+            raise BadInputError(f"{path / name}: not one JSON value")
+        values[name] = members[0].documents[0].value
+        digest.update(f"{name} {members[0].digest}\n".encode())
+    return Container(str(path), "folder", (Document(values),), digest=digest.hexdigest())
 
 
 def _refuse_large(source: str, size: int) -> None:

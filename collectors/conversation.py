@@ -28,13 +28,25 @@ def collapse(conversations: Iterable[Conversation]) -> list[Conversation]:
     """Drop each conversation that the next one repeats and continues.
 
     A log of model calls holds the whole history once per call; read as runs, step counts would grow quadratically.
+    Histories that are sent back often leave earlier reasoning out, so what the dropped one held of it is kept.
     """
     kept: list[Conversation] = []
     for conversation in conversations:
         if kept and _continues(kept[-1], conversation):
-            kept.pop()
-        kept.append(conversation)
+            kept.append(_remembering(kept.pop(), conversation))
+        else:
+            kept.append(conversation)
     return kept
+
+
+def _remembering(before: Conversation, after: Conversation) -> Conversation:
+    """The longer conversation, with the reasoning that only the shorter one states."""
+    messages = list(after.messages)
+    for position, (old, new) in enumerate(zip(before.messages, after.messages, strict=False)):
+        if new.reasoning_state == "absent":
+            thought = {key: getattr(old, key) for key in ("reasoning", "reasoning_state", "reasoning_origin")}
+            messages[position] = new._replace(**thought)
+    return after._replace(messages=tuple(messages))
 
 
 def _continues(before: Conversation, after: Conversation) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tracer.collectors.container import Container, open_containers
+from tracer.collectors.container import Container, is_log_folder, open_containers
 from tracer.collectors.registry import recognise
 from tracer.errors import BadInputError
 from tracer.records import Recording, Span
@@ -102,8 +102,12 @@ def _walk(paths: Sequence[Path], own: set[Path]) -> Iterator[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Files of a folder; linked folders are not followed, so a loop of links ends."""
+    """Files of a folder; linked folders are not followed, so a loop of links ends. A log that is a folder is one."""
     for name, folders, files in os.walk(folder):
+        if is_log_folder(files):
+            folders.clear()
+            yield Path(name)
+            continue
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         yield from (Path(name, each) for each in sorted(files) if not each.startswith("."))
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from tracer.collectors import ag2, chat, magentic, otel_python, otlp, provider, tau_bench, whowhen
+from tracer.collectors import (
+    ag2,
+    chat,
+    harmony,
+    magentic,
+    otel_python,
+    otlp,
+    provider,
+    r1_text,
+    tau_bench,
+    thought_anchors,
+    whowhen,
+)
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
 from tracer.errors import BadInputError, UnknownFormatError
@@ -14,6 +26,9 @@ COLLECTORS: tuple[Collector, ...] = (
     whowhen.COLLECTOR,
     magentic.COLLECTOR,
     ag2.COLLECTOR,
+    thought_anchors.COLLECTOR,
+    harmony.COLLECTOR,
+    r1_text.COLLECTOR,
     provider.COLLECTOR,
     chat.COLLECTOR,
 )

@@ -91,6 +91,18 @@ def test_a_growing_history_is_one_run(tmp_path: Path) -> None:
     assert [len(steps) for _, steps in found] == [3, 1]
 
 
+def test_reasoning_that_later_histories_leave_out_is_kept(tmp_path: Path) -> None:
+    """Providers ask for histories without earlier reasoning; the first call's log still holds it."""
+    thought = {"role": "assistant", "content": "42", "reasoning_content": "\nSix sevens.\n"}
+    more = {"role": "user", "content": "And 6 + 7?"}
+    [(_, steps)] = load(
+        tmp_path / "a.jsonl",
+        lines({"messages": [QUESTION, thought]}, {"messages": [QUESTION, ANSWER, more]}),
+    )
+    assert [step.reasoning for step in steps] == [None, "\nSix sevens.\n", None]
+    assert [step.reasoning_state for step in steps] == ["absent", "present", "absent"]
+
+
 def test_the_same_conversation_twice_is_one_run(tmp_path: Path) -> None:
     """Even with another between: the address is the content."""
     other = {"messages": [{"role": "user", "content": "Something else"}]}
