@@ -162,7 +162,8 @@ class _Computed(NamedTuple):
 
     fact: Fact
     at: int
-    plan: int
+    source: frozenset[int]
+    """The plan, and its fact where that is not one of two."""
     stated: tuple[int, ...]
     """Sentences that gave the operands' numbers."""
 
@@ -246,16 +247,16 @@ class _Writer:
         for operand in fact.operands:
             self.asked[operand] = source
             self._evaluate(operand)
-        self._compute(fact, plan, source)
+        self._compute(fact, source)
 
-    def _compute(self, fact: Fact, plan: int, source: set[int]) -> None:
+    def _compute(self, fact: Fact, source: set[int]) -> None:
         name, numbers = fact.subject, [self.held[operand].value for operand in fact.operands]
         stated = tuple(self.held[operand].stated for operand in fact.operands)
         right = result(fact, numbers)
         value = self._slipped(numbers, right)
         self._say(equation(fact, numbers, value), "compute", set(stated), source, group=f"{name}={value}")
         self.held[name] = _Value(value, self.state)
-        self.computed[name] = _Computed(fact, self.state, plan, stated)
+        self.computed[name] = _Computed(fact, self.state, frozenset(source), stated)
         if value != right:
             self.kinds.append("slip")
             self.errors[name] = self.state
@@ -304,7 +305,7 @@ class _Writer:
             self.noise = noise
             return
         done = self.computed[name]
-        self._recompute("recheck", done, " Again", set(), {done.at, done.plan, *done.stated})
+        self._recompute("recheck", done, " Again", set(), {done.at, *done.source, *done.stated})
 
     def _redo(self, name: str) -> None:
         """Compute anew, in the old order, whatever rested on the old number."""
@@ -313,7 +314,7 @@ class _Writer:
             fresh = {self.held[operand].stated for operand in done.fact.operands if operand in stale}
             if later != name and fresh:
                 kept = {self.held[operand].stated for operand in done.fact.operands if operand not in stale}
-                self._recompute("redo", done, "", fresh, {done.at, done.plan, *kept})
+                self._recompute("redo", done, "", fresh, {done.at, *done.source, *kept})
                 stale.add(later)
                 self.errors.pop(later, None)
 

@@ -1,21 +1,19 @@
 """What the pocket model learns when: look-ups first, rare structure often, teams after plain problems, noise last.
 
 A phase ends when the model has its gated tokens right (an average over the last pools of examples), or its tokens are
-spent. The learning rate stands still until `settle` and then falls in a line to zero; slips and beliefs come only in the
-last phase, at a low rate, so that they are learned as what may happen and not as what is right.
+spent. The learning rate stands still until `settle` and then falls in a line to zero; slips and beliefs come only in
+the last phase, at a low rate, so that they are learned as what may happen and not as what is right.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tracer.data.chains import NOISY, Noise
 from tracer.data.examples import CHECKING, SOURCES, Example
 
-POOL = 512
-"""Examples drawn, sorted by length and cut into batches at a time."""
 BATCH_TOKENS = 3500
 """Padding included."""
 
@@ -46,20 +44,33 @@ PHASES = (
 )
 
 
-def learning_rate(phase: int, spent: float) -> float:
+class Recipe(NamedTuple):
+    """All that a training run is made of, but for its seed."""
+
+    phases: Sequence[Phase] = PHASES
+    pool: int = 512
+    """Examples drawn, sorted by length and cut into batches at a time."""
+    look_every: float = 0.5
+    """Million tokens between two looks at the validation problems."""
+    problems: int = 200
+    teams: int = 40
+    """How many are looked at."""
+
+
+def learning_rate(phases: Sequence[Phase], phase: int, spent: float) -> float:
     """Share of the peak rate after `spent` million tokens of a phase."""
-    if not PHASES[phase].decays:
+    if not phases[phase].decays:
         return 1.0
-    falling = [k for k, each in enumerate(PHASES) if each.decays]
-    total = sum(PHASES[k].millions for k in falling)
-    before = sum(PHASES[k].millions for k in falling if k < phase)
+    falling = [k for k, each in enumerate(phases) if each.decays]
+    total = sum(phases[k].millions for k in falling)
+    before = sum(phases[k].millions for k in falling if k < phase)
     return max(0.0, 1 - (before + spent) / total)
 
 
-def pool(phase: Phase, seed: int, index: int) -> list[list[Example]]:
+def pool(phase: Phase, seed: int, index: int, size: int) -> list[list[Example]]:
     """The batches of one pool, in random order; the same for the same seed and index, so that training can resume."""
     rng = random.Random(f"pool {seed} {index}")
-    names = rng.choices(list(phase.mix), list(phase.mix.values()), k=POOL)
+    names = rng.choices(list(phase.mix), list(phase.mix.values()), k=size)
     examples = sorted((SOURCES[name](rng, phase.noise) for name in names), key=lambda example: len(example.ids))
     batches = list(_packed(examples))
     rng.shuffle(batches)

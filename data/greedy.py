@@ -1,10 +1,10 @@
-"""Batched continuation of many different prompts, for measuring the pocket model while it learns and in its benchmark."""
+"""Batched continuation of many different prompts: measures the pocket model as it learns, and in its benchmark."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tracer.data.chains import prompt_of
 from tracer.data.examples import tokenizer
@@ -13,7 +13,7 @@ from tracer.data.team_script import Team, answer_of, play_many
 from tracer.data.world_words import PAD, vocabulary
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import LlamaForCausalLM
 
 Complete = Callable[[Sequence[str]], list[str]]
 """Continues each of many prompts."""
@@ -22,10 +22,13 @@ LONGEST_REPLY = 220
 """Tokens; a chain of thought that takes longer has gone astray."""
 
 
-def completer(model: PreTrainedModel, stop: str, temperature: float = 0.0, seed: int = 0, batch: int = 250) -> Complete:
+def completer(
+    model: LlamaForCausalLM, stop: str, temperature: float = 0.0, seed: int = 0, batch: int = 250
+) -> Complete:
     """Continues prompts up to and with the `stop` token, greedily at temperature 0."""
     import torch
 
+    loose: Any = model  # generate() declares a self that no model's type meets
     words = vocabulary()
     pad, end = words.index(PAD), words.index(stop)
     how = (
@@ -38,7 +41,7 @@ def completer(model: PreTrainedModel, stop: str, temperature: float = 0.0, seed:
         ids = [tokenizer().encode(text).ids for text in prompts]
         longest = max(map(len, ids))
         padded = torch.tensor([[pad] * (longest - len(row)) + row for row in ids])
-        made = model.generate(
+        made = loose.generate(
             padded,
             attention_mask=torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in ids]),
             max_new_tokens=LONGEST_REPLY,
@@ -72,6 +75,6 @@ def accuracy(problems: Sequence[Problem], complete: Complete) -> float:
 
 
 def team_accuracy(teams: Sequence[Team], complete: Complete) -> float:
-    """Share of teams, every agent driven by the model, that tell the user the right number. It must stop at a line's end."""
+    """Share of teams, every agent driven by the model, that answer right. `complete` must stop at the end of a line."""
     talks = play_many(teams, complete)
     return sum(answer_of(turns) == made.problem.answer for turns, made in zip(talks, teams, strict=True)) / len(teams)

@@ -1,8 +1,9 @@
 """The pocket model: a Llama of under a million parameters, and the start that makes it learn look-ups in a minute.
 
 Plain Hugging Face parts, no code of its own: biases in attention, and at the start three heads of the first layer that
-look one, two and three tokens back. With w_i the rotary frequencies and d the distance, a query bias a * (1, 0) and a key
-bias a * (cos(o w), sin(o w)) give the score a^2 * sum_i cos((d - o) w_i), which is largest at d = o. They stay trainable.
+look one, two and three tokens back. With w_i the rotary frequencies and d the distance, a query bias a * (1, 0) and a
+key bias a * (cos(o w), sin(o w)) give the score a^2 * sum_i cos((d - o) w_i), which is largest at d = o. They stay
+trainable.
 
 Frequencies slower than one turn in SLOWEST tokens are set to zero (the "llama3" scaling with an enormous factor): those
 directions of a head compare content whatever the distance, so that look-ups hold over talks of many hundred tokens.
@@ -23,7 +24,7 @@ SHARPNESS = 7.0
 SLOWEST = 64
 LONGEST = 2048
 
-SIZE: dict[str, Any] = {
+SIZE: Any = {
     "hidden_size": 128,
     "num_hidden_layers": 4,
     "num_attention_heads": 4,
@@ -35,7 +36,7 @@ SIZE: dict[str, Any] = {
     "rms_norm_eps": 1e-5,
     "max_position_embeddings": LONGEST,
 }
-ROPE: dict[str, Any] = {
+ROPE: Any = {
     "rope_type": "llama3",
     "rope_theta": 100.0,
     "factor": 1e6,
@@ -50,8 +51,14 @@ def config() -> LlamaConfig:
     from transformers import LlamaConfig
 
     words = vocabulary()
-    special = {"pad_token_id": words.index(PAD), "eos_token_id": words.index(END), "bos_token_id": None}
-    return LlamaConfig(vocab_size=len(words), rope_parameters=dict(ROPE), **SIZE, **special)
+    return LlamaConfig(
+        **SIZE,
+        rope_parameters=dict(ROPE),
+        vocab_size=len(words),
+        pad_token_id=words.index(PAD),
+        eos_token_id=words.index(END),
+        bos_token_id=None,
+    )
 
 
 def build(seed: int) -> LlamaForCausalLM:

@@ -19,7 +19,7 @@ from tracer.data.world_words import RESEARCHERS, TOOLS
 
 TEAM_SHAPE = Shape(facts=(4, 6), detours=0)
 TOPOLOGIES = ("chain", "star", "group")
-MAX_TURNS = 48
+MAX_TURNS = 64
 """A talk that goes on for longer has lost its way."""
 
 
@@ -107,7 +107,8 @@ _EQUATION = re.compile(
     r" (?P<name>[A-Z][a-z]+) = (?P<first>\d+) (?:(?P<step>[+-]\d+)|plus (?P<second>\d+))(?:\?| = (?P<value>\d+)\.)"
 )
 _FACT = re.compile(
-    r"(?:(?P<subject>[A-Z][a-z]+): (?:(?P<value>\d+)|(?P<first>[A-Z][a-z]+) (?:(?P<step>[+-]\d+)|plus (?P<second>[A-Z][a-z]+)))"
+    r"(?:(?P<subject>[A-Z][a-z]+): "
+    r"(?:(?P<value>\d+)|(?P<first>[A-Z][a-z]+) (?:(?P<step>[+-]\d+)|plus (?P<second>[A-Z][a-z]+)))"
     r"|They say (?P<claimed>[A-Z][a-z]+) is (?P<claim>\d+))\."
 )
 _ASKED = re.compile(r"What is ([A-Z][a-z]+)\?")
@@ -125,6 +126,11 @@ def facts_in(text: str) -> list[Fact]:
             operands = tuple(name for name in (match["first"], match["second"]) if name)
             found.append(Fact(match["subject"], 0, operands, match["step"] or ""))
     return found
+
+
+def equations(text: str) -> list[re.Match[str]]:
+    """The computations in a text: `name`, `first`, `step` or `second`, `value`, and the sentence itself."""
+    return list(_EQUATION.finditer(text))
 
 
 def _solved(match: re.Match[str]) -> str:
@@ -157,7 +163,7 @@ class Scene(NamedTuple):
 
 
 def _planner(scene: Scene) -> Said:
-    """Ask for whoever is named and not yet told of, first operand first; when nobody is left, hand all to the solver."""
+    """Ask for whoever is named and not yet told of, first operand first; then hand all to the solver."""
     task = scene.told("User")[-1]
     replies = scene.told(*RESEARCHERS)
     known = {fact.subject: (fact, k) for k in replies for fact in facts_in(scene.turns[k].content)}
@@ -205,8 +211,8 @@ def _hand_on(scene: Scene) -> Said:
     line = scene.team.researchers
     after = [*line[line.index(scene.me) + 1 :], "Solver"][0]
     handed, notes = scene.told("User", *RESEARCHERS)[-1], scene.told("Notes")[-1]
-    before, question = re.fullmatch(r"(.*?)( What is .*)", scene.turns[handed].content).groups()
-    return Said(" Here are facts.", after, f"{before}{scene.turns[notes].content}{question}", {handed, notes})
+    before, asks, name = scene.turns[handed].content.partition(" What is ")
+    return Said(" Here are facts.", after, f"{before}{scene.turns[notes].content}{asks}{name}", {handed, notes})
 
 
 def _solver(scene: Scene) -> Said:
@@ -246,35 +252,26 @@ def _calculating(scene: Scene, task: Problem, handed: int) -> Said:
 def _mend(scene: Scene, objection: int) -> Said:
     """Put the checker's equation in the place of mine, and compute anew what used it."""
     mine = [k for k, turn in enumerate(scene.turns) if turn.speaker == scene.me and turn.to == "Checker"][-1]
-    facts = {
-        fact.subject: fact
-        for k in scene.told("Planner", *RESEARCHERS)
-        for fact in facts_in(scene.turns[k].content)
-        if not fact.rumor
-    }
-    changed = _EQUATION.search(scene.turns[objection].content)
-    fresh = {changed["name"]: int(changed["value"])}
+    handed = "".join(scene.turns[k].content for k in scene.told("Planner", *RESEARCHERS))
+    facts = {fact.subject: fact for fact in facts_in(handed) if not fact.rumor}
+    fresh = {match["name"]: (int(match["value"]), match[0]) for match in equations(scene.turns[objection].content)}
     told, redone = [], []
-    for match in _EQUATION.finditer(scene.turns[mine].content):
-        name = match["name"]
-        if name == changed["name"]:
-            told.append(changed[0])
-            continue
-        numbers = [int(match[key]) for key in ("first", "second") if match[key]]
-        if not set(facts[name].operands) & set(fresh):
-            told.append(match[0])
-            continue
-        numbers = [fresh.get(operand, number) for operand, number in zip(facts[name].operands, numbers, strict=True)]
-        fresh[name] = result(facts[name], numbers)
-        redone.append(equation(facts[name], numbers, fresh[name]))
-        told.append(redone[-1])
+    for match in equations(scene.turns[mine].content):
+        name, operands = match["name"], facts[match["name"]].operands
+        if name not in fresh and set(operands) & set(fresh):
+            old = [int(match[key]) for key in ("first", "second") if match[key]]
+            numbers = [fresh[who][0] if who in fresh else number for who, number in zip(operands, old, strict=True)]
+            value = result(facts[name], numbers)
+            fresh[name] = value, equation(facts[name], numbers, value)
+            redone.append(fresh[name][1])
+        told.append(fresh[name][1] if name in fresh else match[0])
     return Said("".join(redone) or " Okay.", "Checker", "".join(told), {mine, objection})
 
 
 def _checker(scene: Scene) -> Said:
     """Compute every equation again; stop at the first wrong one."""
     given = scene.told("Solver")[-1]
-    found = list(_EQUATION.finditer(scene.turns[given].content))
+    found = equations(scene.turns[given].content)
     conclusion = f" {found[-1]['name']} is {found[-1]['value']}."
     if scene.rng.random() < scene.noise.check:
         return Said(" Fine.", "Reporter", conclusion, {given})

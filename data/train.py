@@ -1,8 +1,8 @@
 """Train the pocket model from scratch: `python -m tracer.data.train --out FOLDER`.
 
-Muon (Jordan 2024, torch.optim.Muon) moves the matrices of the blocks, AdamW the embeddings, norms and biases; weights are
-kept in fp32, matrix products are done in bf16. The run writes FOLDER/state.pt as it goes and resumes from it, a line of
-FOLDER/curve.jsonl at every look at the validation problems, and at the end the model itself in FOLDER/model.
+Muon (Jordan 2024, torch.optim.Muon) moves the matrices of the blocks, AdamW the embeddings, norms and biases; weights
+are kept in fp32, matrix products are done in bf16. The run writes FOLDER/state.pt as it goes and resumes from it, a
+line of FOLDER/curve.jsonl at every look at the validation problems, and at the end the model itself in FOLDER/model.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tracer.data.curriculum import PHASES, learning_rate, pool
+from tracer.data.curriculum import Phase, Recipe, learning_rate, pool
 from tracer.data.examples import GATED, KINDS, Example
 from tracer.data.world_words import END, tokenizer_json
 
@@ -21,10 +22,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import LlamaForCausalLM
 
+RECIPE = Recipe()
 MUON_RATE, ADAM_RATE = 0.02, 3e-3
-LOOK_EVERY = 0.5
-"""Million tokens between two looks at the validation problems."""
-LOOKED_AT, TEAMS_LOOKED_AT = 200, 40
 MEMORY = 0.8
 """Of the running accuracies, per pool."""
 
@@ -54,9 +53,8 @@ class Progress:
         for kind, share in right.items():
             self.right[kind] = MEMORY * self.right.get(kind, share) + (1 - MEMORY) * share
 
-    def advance(self) -> bool:
-        """Go on to the next phase when this one is done; whether there was one."""
-        phase = PHASES[self.phase]
+    def advance(self, phase: Phase) -> bool:
+        """Go on to the next phase when this one is done; whether it was."""
         known = [self.right[kind] for kind in GATED if kind in self.right]
         passed = phase.gate is not None and self.spent > 0.3 and min(known, default=0.0) >= phase.gate
         if not passed and self.spent < phase.millions:
@@ -68,16 +66,16 @@ class Progress:
 class Trainer:
     """A model, its optimizers and its progress."""
 
-    def __init__(self, folder: Path, seed: int, start: Path | None = None) -> None:
+    def __init__(self, folder: Path, seed: int, recipe: Recipe = RECIPE, workers: int = 2) -> None:
         import torch
-        from transformers import LlamaForCausalLM
 
         from tracer.data.pocket_model import build
 
-        self.folder, self.seed = folder, seed
+        self.folder, self.seed, self.recipe = folder, seed, recipe
         folder.mkdir(parents=True, exist_ok=True)
-        self.model = build(seed) if start is None else LlamaForCausalLM.from_pretrained(start, dtype=torch.float32)
+        self.model = build(seed)
         self.progress = Progress()
+        self.workers, self.executor = workers, ThreadPoolExecutor(workers)
         matrices = [p for name, p in self.model.named_parameters() if p.ndim == 2 and "layers" in name]
         others = [p for name, p in self.model.named_parameters() if p.ndim != 2 or "layers" not in name]
         self.optimizers: list[torch.optim.Optimizer] = [
@@ -89,38 +87,51 @@ class Trainer:
 
     def run(self) -> None:
         """All phases, from where the run stands."""
-        while self.progress.phase < len(PHASES):
-            self._pool()
-            if self.progress.advance() or self.progress.millions - self.progress.looked >= LOOK_EVERY:
+        progress, phases = self.progress, self.recipe.phases
+        while progress.phase < len(phases):
+            self._pool(phases[progress.phase])
+            done = progress.advance(phases[progress.phase])
+            if done or progress.millions - progress.looked >= self.recipe.look_every:
                 self._look()
                 self._keep()
-        self.model.eval()
+        self.model.train(False)
         save(self.model, self.folder / "model")
 
-    def _pool(self) -> None:
+    def _pool(self, phase: Phase) -> None:
         """Train on one pool of examples."""
         import torch
 
         progress, started = self.progress, time.perf_counter()
         seen, right = torch.zeros(len(KINDS)), torch.zeros(len(KINDS))
         tokens, losses = 0, []
-        self.model.train()
-        for batch in pool(PHASES[progress.phase], self.seed, progress.pools):
-            rate = learning_rate(progress.phase, progress.spent + tokens / 1e6)
+        self.model.train(True)
+        for batch in pool(phase, self.seed, progress.pools, self.recipe.pool):
+            rate = learning_rate(self.recipe.phases, progress.phase, progress.spent + tokens / 1e6)
             for optimizer, peak in zip(self.optimizers, (MUON_RATE, ADAM_RATE), strict=True):
                 optimizer.param_groups[0]["lr"] = peak * rate
-            loss, hits, kinds = step_loss(self.model, batch)
-            loss.backward()
+            loss, hits, kinds = self._gradients(batch)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             for optimizer in self.optimizers:
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
-            losses.append(loss.item())
+            losses.append(loss)
             seen += torch.bincount(kinds, minlength=len(KINDS))
             right += torch.bincount(kinds, weights=hits, minlength=len(KINDS))
             tokens += sum(len(example.ids) for example in batch)
         shares = {kind: float(right[k] / seen[k]) for k, kind in enumerate(KINDS) if seen[k]}
         progress.book(sum(losses) / len(losses), shares, tokens, time.perf_counter() - started)
+
+    def _gradients(self, batch: list[Example]) -> tuple[float, torch.Tensor, torch.Tensor]:
+        """Set the gradients of a batch. Parts of it at the same time are far quicker than many threads per product."""
+        import torch
+
+        parts = [part for k in range(self.workers) if (part := batch[k :: self.workers])]
+        done = list(self.executor.map(lambda part: part_gradients(self.model, part), parts))
+        learned = sum(len(part.kinds) for part in done)
+        for parameter, *gradients in zip(self.model.parameters(), *(part.gradients for part in done), strict=True):
+            parameter.grad = torch.stack(gradients).sum(0) / learned
+        hits, kinds = torch.cat([part.hits for part in done]), torch.cat([part.kinds for part in done])
+        return sum(part.loss for part in done) / learned, hits, kinds
 
     def _look(self) -> None:
         """Greedy accuracy on fixed validation problems, beside what training itself tells; one line of the curve."""
@@ -129,10 +140,10 @@ class Trainer:
         from tracer.data.team_script import team
         from tracer.data.world import VALIDATION
 
-        self.model.eval()
+        self.model.train(False)
         progress = self.progress
         progress.looked = progress.millions
-        name = PHASES[progress.phase].name if progress.phase < len(PHASES) else "end"
+        name = [*(phase.name for phase in self.recipe.phases), "end"][progress.phase]
         line: dict[str, Any] = {
             "millions": round(progress.millions, 3),
             "minutes": round(progress.seconds / 60, 2),
@@ -140,10 +151,10 @@ class Trainer:
             "loss": round(progress.loss, 4),
         }
         if name != "recall":
-            problems = [problem(seed) for seed in VALIDATION[:LOOKED_AT]]
+            problems = [problem(seed) for seed in VALIDATION[: self.recipe.problems]]
             line["greedy"] = round(accuracy(problems, completer(self.model, END)), 4)
         if name in {"settle", "noise", "end"}:
-            teams = [team(seed) for seed in VALIDATION[:TEAMS_LOOKED_AT]]
+            teams = [team(seed) for seed in VALIDATION[: self.recipe.teams]]
             line["team_greedy"] = round(team_accuracy(teams, completer(self.model, "\n")), 4)
         line["right"] = {kind: round(share, 4) for kind, share in progress.right.items()}
         with (self.folder / "curve.jsonl").open("a", encoding="utf-8") as file:
@@ -172,8 +183,21 @@ class Trainer:
         vars(self.progress).update(state["progress"])
 
 
-def step_loss(model: LlamaForCausalLM, batch: list[Example]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Mean cross-entropy of the learned tokens; beside it whether each was the likeliest, and its kind."""
+class PartGradients(NamedTuple):
+    """What one worker found out about its part of a batch."""
+
+    loss: float
+    """Cross-entropy in nats, summed over the learned tokens."""
+    gradients: tuple[torch.Tensor, ...]
+    """Of that sum, one for each parameter."""
+    hits: torch.Tensor
+    """(learned,) 1 where the right token was the likeliest."""
+    kinds: torch.Tensor
+    """(learned,) places in KINDS."""
+
+
+def part_gradients(model: LlamaForCausalLM, batch: list[Example]) -> PartGradients:
+    """Loss and gradients of a part of a batch; the model's own gradients are left alone."""
     import torch
 
     longest = max(len(example.ids) for example in batch)
@@ -184,16 +208,15 @@ def step_loss(model: LlamaForCausalLM, batch: list[Example]) -> tuple[torch.Tens
         hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state  # (B, T - 1, d)
         logits = model.lm_head(hidden[kinds > 0]).float()  # (learned, V)
     targets = ids[:, 1:][kinds > 0]
-    loss = torch.nn.functional.cross_entropy(logits, targets)
-    return loss, (logits.argmax(-1) == targets).float().detach(), kinds[kinds > 0]
+    loss = torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
+    gradients = torch.autograd.grad(loss, list(model.parameters()))
+    return PartGradients(loss.item(), gradients, (logits.argmax(-1) == targets).float(), kinds[kinds > 0])
 
 
 def save(model: LlamaForCausalLM, folder: Path) -> None:
     """The model in bf16 and the tokenizer, as files that the Auto classes load."""
-    import torch
-
-    model.to(torch.bfloat16).save_pretrained(folder)
-    model.to(torch.float32)
+    weights = {name: weight.bfloat16() for name, weight in model.state_dict().items()}
+    model.save_pretrained(folder, state_dict=weights)
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json(), ensure_ascii=False), encoding="utf-8")
     kind = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -213,10 +236,10 @@ def main() -> None:
     words = argparse.ArgumentParser(description="Train the pocket model.")
     words.add_argument("--out", type=Path, required=True, help="folder for state, curve and model")
     words.add_argument("--seed", type=int, default=0)
-    words.add_argument("--threads", type=int, default=2)
+    words.add_argument("--workers", type=int, default=2, help="parts of a batch that are worked on at the same time")
     given = words.parse_args()
-    torch.set_num_threads(given.threads)
-    Trainer(given.out, given.seed).run()
+    torch.set_num_threads(1)
+    Trainer(given.out, given.seed, workers=given.workers).run()
 
 
 if __name__ == "__main__":
