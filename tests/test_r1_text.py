@@ -1,5 +1,6 @@
 """Text with thoughts in tags: what is enclosed is reasoning, byte for byte, and what stands around it is said."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,10 @@ def test_talk_about_the_tag_is_no_thought(tmp_path: Path, text: str) -> None:
         recognise(container)
 
 
-def test_a_thousand_turns_take_no_longer_each(tmp_path: Path) -> None:
-    """Places are looked up, not counted anew; half a second would be a hundred times too long."""
-    text = "<｜User｜>Q\n<｜Assistant｜><think>a\nb</think>c\n" * 1_000
-    assert len(load(tmp_path / "a.txt", text).steps) == 2_000
+def test_ten_thousand_turns_are_read_in_a_second_or_two(tmp_path: Path) -> None:
+    """Lines are looked up, not counted anew for each turn."""
+    text = "<｜User｜>Q\n<｜Assistant｜><think>a\nb</think>c\n" * 10_000
+    begin = time.perf_counter()
+    steps = load(tmp_path / "a.txt", text).steps
+    assert time.perf_counter() - begin < 5
+    assert (len(steps), steps[-1].pointer.line if steps[-1].pointer else None) == (20_000, 29_999)

@@ -20,6 +20,8 @@ There it is! |I found it.
 Hello?! |Is that you?
 My name is Jonas E. Smith.
 J. R. R. Tolkien wrote it. |George W. Bush did not.
+It is the work of R. G. Arendt. |**Ronald D. Sugar** read it.
+The trial on H. pylori is over. |It took a year.
 Dr. Fu said so. |She left.
 We use e.g. x and y. |Then we stop.
 This holds, i.e. it is zero. |Good.
@@ -108,11 +110,11 @@ def test_a_tricky_text_is_split_where_the_bars_stand(marked: str) -> None:
 
 
 def test_pysbd_agrees_on_all_but_the_listed_texts() -> None:
-    """An oracle from elsewhere: 46 of the 61 texts; each of the others has its reason."""
+    """An oracle from elsewhere: 48 of the 63 texts; each of the others has its reason."""
     texts = [("en", marked) for marked in TRICKY] + list(OTHER_SCRIPTS.items())
     differing = [marked for language, marked in texts if pysbd_chunks(marked, language) != _bare(marked.split("|"))]
     assert differing == list(OTHERWISE)
-    assert len(texts) - len(differing) == 46
+    assert len(texts) - len(differing) == 48
 
 
 def pysbd_chunks(marked: str, language: str) -> list[str]:
@@ -135,6 +137,7 @@ def _bare(pieces: list[str]) -> list[str]:
         ["The plan has three parts:\n", "- First we add.\n", "- Then we divide\n", "* and stop\n\n", "(a) Done"],
         ["# Plan\n", "1. **Add**\n   the numbers\n", "2. Divide. ", "Check.\n", "b) Stop"],
         ["Look:\n", "```python\nx = 1.  # One. Two.\n\ny = 2\n```\n", "Then we go on."],
+        ["Code:\r\n", "```\r\nx = 1. Y\r\n\r\ny\r\n```\r\n", "Done."],
         ["This line is long enough to have been wrapped by an editor at the\nUniversity of Oslo, in the north."],
         ["Windows ends lines thus.\r\n", "And a blank one:\r\n\r\n", "Here"],
         ["| a | b |\n", "| 1 | 2 |\n", "> Quoted."],
@@ -240,17 +243,18 @@ UNCLOSED = [
 
 @pytest.mark.parametrize(("rule", "unit"), [*((rule, MIXED) for rule in RULES), *(("default", u) for u in UNCLOSED)])
 def test_time_grows_with_the_length(rule: str, unit: str) -> None:
-    """Ten times the text, at most twenty times the time (the best of three; 12 holds on a quiet machine)."""
+    """Ten times the text, at most thirty times the processor's time, where a quadratic rule would take a hundred."""
     short = unit * (6_000 // len(unit))
-    assert _seconds(short * 10, rule) <= 20 * max(_seconds(short, rule), 0.003)
+    assert _seconds(short * 10, rule) <= 30 * max(_seconds(short, rule), 0.002)
 
 
 def _seconds(text: str, rule: str) -> float:
+    """The best of three; processor time, because other programs share the machine."""
     taken = []
     for _ in range(3):
-        begin = time.perf_counter()
+        begin = time.process_time()
         split(text, rule)
-        taken.append(time.perf_counter() - begin)
+        taken.append(time.process_time() - begin)
     return min(taken)
 
 

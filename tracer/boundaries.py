@@ -31,7 +31,8 @@ _OPENED = re.compile(
     re.VERBOSE,
 )
 """What begins something that has stops of its own. What is short is matched whole; the bounds keep time linear."""
-_CLOSING = re.compile(r"\$\$|\\[\])]|\\end\{[a-zA-Z]{1,24}\*?\}|(?m:^[ \t]*(?:```|~~~)[`~]*[ \t]*$)")
+_CLOSING = re.compile(r"\$\$|\\[\])]|\\end\{[a-zA-Z]{1,24}\*?\}|(?m:^[ \t]*(?:```|~~~)[`~]*(?=[ \t]*\r?$))")
+_CLOSER_AT_END = re.compile(r"(?:\\end\{\w+\*?\}|\\[\])]|\$\$|.)\Z", re.DOTALL)
 _LONGEST_FORMULA = 2_000
 """Characters. What is closed later than that was more likely opened by mistake."""
 _CLOSER = {"\\[": "\\]", "\\(": "\\)"}
@@ -53,6 +54,7 @@ _WORD = re.compile(r"[^\s()\[\]{}\"“”‘’*_,;:]+\Z")
 _DOTTED = re.compile(r"[^\W\d_]{1,2}(?:\.[^\W\d_]{1,2})+")
 """U.S, a.m, Ph.D; not a file's name."""
 _NEXT = re.compile(r"[\W_]*(?P<word>[^\W_]+)?")
+_INITIAL = re.compile(r"[A-Z]\.")
 _FACTORIAL = re.compile(r"(?:\d|[)}]|\b[a-z])\Z")
 
 _LINE_START = re.compile(r"(?:[-*+•◦–—]|\d{1,3}[.)]|\(?[a-zA-Z]\)|\([ivx]{1,4}\)|#{1,6}|>)(?=\s)|```|~~~|\|")
@@ -132,15 +134,12 @@ def _veiled(region: str, kind: str) -> str:
     hidden = region.translate(_VEILED)
     if kind in {"code", "fence"}:
         return hidden
-    closer = re.search(r"(?:\\end\{\w+\*?\}|\\[\])]|\$\$|.)\Z", region, re.DOTALL)
-    inner = region[: closer.start()].rstrip() if closer else ""
-    stop = inner[-1:]
+    inner = _CLOSER_AT_END.sub("", region)
+    last = len(inner.rstrip()) - 1
     # In a formula "!" is a factorial.
-    if not stop or stop not in _STOPS + _WIDE_STOPS or (stop == "!" and kind != "aside"):
+    if inner[last] not in _STOPS + _WIDE_STOPS or (inner[last] == "!" and kind != "aside"):
         return hidden
-    last = len(inner) - 1
-    between = len(region[: closer.start()]) - len(inner) if closer else 0
-    return hidden[:last] + stop + _VEIL * between + hidden[last + 1 + between :]
+    return hidden[:last] + inner[last] + _VEIL * (len(inner) - last - 1) + hidden[len(inner) :]
 
 
 def _breaks(gap: str) -> int:
@@ -186,10 +185,9 @@ def _line_ends(text: str, start: int, gap: re.Match[str]) -> bool:
 
 def _fresh(text: str, position: int) -> bool:
     """Could a sentence without a stop before it begin here: with a capital, a digit, a formula in the line?"""
-    opening = re.compile(r"[\"“‘(\[*_¿¡]{0,4}").match(text, position)
-    rest = text[opening.end() if opening else position :][:2]
+    rest = text[position : position + 6].lstrip('"“‘([*_¿¡')
     letter = rest[:1]
-    in_line = rest == "\\(" or (letter == "$" and rest != "$$")
+    in_line = rest.startswith("\\(") or (letter == "$" and not rest.startswith("$$"))
     return in_line or letter.isdigit() or (letter.isalpha() and not letter.islower())
 
 
@@ -221,11 +219,12 @@ def _full_stop_ends(before: str, after: str, following: str, *, lower: bool) -> 
     if plain in abbreviations.BEFORE_NUMBERS and re.match(r"[(\d\\$#]|[A-Z]\b", after):
         return plain == "no" and not rest
     if lower:
-        return not (plain in abbreviations.ALL or _DOTTED.fullmatch(word) or _consonants(word))
+        short = _DOTTED.fullmatch(word) or _consonants(word) or (len(word) == 1 and word.isupper())
+        return not (plain in abbreviations.ALL or short)
     if plain in abbreviations.AT_END or _DOTTED.fullmatch(word):
         return following in abbreviations.STARTERS
     if len(word) == 1 and word.isupper():
-        return not _initial(rest[-1] if rest else "", following)
+        return not (_INITIAL.match(after) or _initial(rest[-1].lstrip('*_(["“') if rest else "", following))
     return True
 
 
