@@ -77,7 +77,10 @@ def test_the_revision_changes_with_the_weights(folder: Path) -> None:
 
 def test_the_number_type_can_be_chosen(folder: Path) -> None:
     """By name; another name is answered with the list."""
-    assert LocalLM.load(str(folder), dtype="bfloat16").model.dtype == torch.bfloat16
+    lm = LocalLM.load(str(folder), dtype="bfloat16")
+    assert lm.model.dtype == torch.bfloat16
+    assert lm.sample("Hello", 2, max_tokens=3)
+    assert lm.logprobs("Hello", [" world"])[0].logprob < 0
     with pytest.raises(TracerError, match="no dtype 'int3': give one of float32, bfloat16, float16"):
         LocalLM.load(str(folder), dtype="int3")
 

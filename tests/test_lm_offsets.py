@@ -89,6 +89,13 @@ def test_an_unknown_word_is_one_token_with_its_place(tiny_lm: Callable[..., Any]
     ]
 
 
+def test_half_a_character_is_read_as_an_unknown_one(tiny_lm: Callable[..., Any]) -> None:
+    """A lone surrogate, which Python strings may hold and UTF-8 may not; everything else keeps its place."""
+    for kind in ("bytes", "metaspace", "words"):
+        lm = tiny_lm(kind=kind)
+        assert lm.encode("Kim \ud83c Leo.") == lm.encode("Kim \ufffd Leo.")
+
+
 @pytest.mark.parametrize("kind", ["bytes", "metaspace", "words"])
 def test_tokens_cover_a_text_without_a_gap(kind: str, tiny_lm: Callable[..., Any]) -> None:
     """In order, from the first character to the last."""

@@ -7,8 +7,10 @@ White-box analyses read `model` (a torch module in evaluation mode, without grad
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Self
 
 from tracer.errors import DoesNotFitError, MissingExtraError, TracerError
@@ -25,6 +27,8 @@ ROWS = {"cpu": 64, "cuda": 256}
 """Rows in a batch at most: beyond, the speed hardly grows, and the cache does."""
 _TAIL = 16
 """So many tokens of the prompt are decoded with a continuation, because some decoders drop a text's first blank."""
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a character, which a broken log may hold and no tokenizer reads; its replacement has the same length."""
 
 
 class LocalLM:
@@ -79,8 +83,8 @@ class LocalLM:
     def opening(self) -> list[int]:
         """The tokens that begin every text: a begin-of-text token, mostly."""
         read = self.tokenizer("a", return_special_tokens_mask=True)
-        inside = [place for place, special in enumerate(read["special_tokens_mask"]) if not special]
-        return list(read["input_ids"][: inside[0]]) if inside else []
+        pairs = zip(read["input_ids"], read["special_tokens_mask"], strict=True)
+        return [token for token, special in takewhile(lambda pair: pair[1] and pair[0] not in self.ends, pairs)]
 
     @cached_property
     def ends(self) -> frozenset[int]:
@@ -108,6 +112,7 @@ class LocalLM:
         return self._encode(text)[1]
 
     def _encode(self, text: str) -> tuple[Encoded, float]:
+        text = _LONE_SURROGATE.sub("\ufffd", text)
         read = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         ids, raw = list(read["input_ids"]), [tuple(each) for each in read["offset_mapping"]]
         lost = dropped(raw, text)

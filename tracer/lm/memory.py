@@ -51,7 +51,7 @@ def free_bytes(device: torch.device) -> int | None:
 
     if device.type == "cuda":
         reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(torch.cuda.mem_get_info(device)[0]) + reserve
+        return int(torch.cuda.mem_get_info(device)[0] + reserve)
     known = [free for free in (_available(), _left_in_container()) if free is not None]
     return min(known, default=None) if device.type == "cpu" else None
 
