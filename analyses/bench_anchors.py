@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from tracer.analyses.anchors import Measures, measure
 
+from tracer.analyses.anchors import Measures, measure
 from tracer.data.world import NOISY, TEST, Sentence, Trace, problem, trace
 from tracer.stats import Estimate, auroc, average_precision, wilson
 

@@ -35,7 +35,7 @@ def anchor(target: str, database: Path, options: Options = DEFAULTS) -> Anchors:
         raise TracerError(f"no method {options.method!r}; there are: {', '.join(METHODS)}")
     chain = chain_of(target, database)
     model = load(options.lm, device=options.device, dtype=options.dtype)
-    parameters = METHODS[options.method].parameters | {"dtype": str(model.model.dtype).removeprefix("torch.")}
+    parameters = {**METHODS[options.method].parameters, "dtype": str(model.model.dtype).removeprefix("torch.")}
     if database.exists():
         with Store.open(database, read_only=True) as store:
             held = store.anchors(chain.digest, options.method, model.name, model.revision, parameters)

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from tracer.cli import bench, blame, db, demo, graph, ingest, mark, runs, schema, show, train
+from tracer.cli import anchors, bench, blame, db, demo, graph, ingest, mark, runs, schema, show, train
 from tracer.errors import TracerError
 
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
@@ -26,6 +26,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "show": show.show,
     "graph": graph.graph,
     "blame": blame.blame,
+    "anchors": anchors.anchors,
     "mark": mark.mark,
     "train": train.app,
     "bench": bench.app,
