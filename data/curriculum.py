@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from tracer.data.chains import NOISY, Noise
 from tracer.data.examples import CHECKING, SOURCES, Example
+from tracer.data.greedy import LONGEST_REPLY
 
 BATCH_TOKENS = 3500
 """Padding included."""
@@ -55,6 +56,8 @@ class Recipe(NamedTuple):
     problems: int = 200
     teams: int = 40
     """How many are looked at."""
+    longest: int = LONGEST_REPLY
+    """Tokens of a reply that is looked at."""
 
 
 def learning_rate(phases: Sequence[Phase], phase: int, spent: float) -> float:

@@ -20,10 +20,12 @@ Complete = Callable[[Sequence[str]], list[str]]
 
 LONGEST_REPLY = 220
 """Tokens; a chain of thought that takes longer has gone astray."""
+BATCH = 250
+"""Prompts continued at a time."""
 
 
 def completer(
-    model: LlamaForCausalLM, stop: str, temperature: float = 0.0, seed: int = 0, batch: int = 250
+    model: LlamaForCausalLM, stop: str, temperature: float = 0.0, seed: int = 0, longest: int = LONGEST_REPLY
 ) -> Complete:
     """Continues prompts up to and with the `stop` token, greedily at temperature 0."""
     import torch
@@ -39,22 +41,22 @@ def completer(
 
     def several(prompts: Sequence[str]) -> list[str]:
         ids = [tokenizer().encode(text).ids for text in prompts]
-        longest = max(map(len, ids))
-        padded = torch.tensor([[pad] * (longest - len(row)) + row for row in ids])
+        width = max(map(len, ids))
+        padded = torch.tensor([[pad] * (width - len(row)) + row for row in ids])
         made = loose.generate(
             padded,
-            attention_mask=torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in ids]),
-            max_new_tokens=LONGEST_REPLY,
+            attention_mask=torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in ids]),
+            max_new_tokens=longest,
             eos_token_id=end,
             pad_token_id=pad,
             **how,
-        )[:, longest:].tolist()
+        )[:, width:].tolist()
         return ["".join(words[token] for token in row if token != pad) for row in made]
 
     def complete(prompts: Sequence[str]) -> list[str]:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return [reply for k in range(0, len(prompts), batch) for reply in several(prompts[k : k + batch])]
+            return [reply for k in range(0, len(prompts), BATCH) for reply in several(prompts[k : k + BATCH])]
 
     return complete
 
@@ -74,7 +76,12 @@ def accuracy(problems: Sequence[Problem], complete: Complete) -> float:
     return sum(a == p.answer for a, p in zip(given, problems, strict=True)) / len(problems)
 
 
+def team_answers(teams: Sequence[Team], complete: Complete) -> list[int | None]:
+    """What each team tells the user, every agent driven by the model. `complete` must stop at the end of a line."""
+    return [answer_of(turns) for turns in play_many(teams, complete)]
+
+
 def team_accuracy(teams: Sequence[Team], complete: Complete) -> float:
-    """Share of teams, every agent driven by the model, that answer right. `complete` must stop at the end of a line."""
-    talks = play_many(teams, complete)
-    return sum(answer_of(turns) == made.problem.answer for turns, made in zip(talks, teams, strict=True)) / len(teams)
+    """Share of teams that answer right."""
+    given = team_answers(teams, complete)
+    return sum(a == made.problem.answer for a, made in zip(given, teams, strict=True)) / len(teams)

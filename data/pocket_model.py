@@ -11,9 +11,12 @@ directions of a head compare content whatever the distance, so that look-ups hol
 
 from __future__ import annotations
 
+from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracer.data.world_words import END, PAD, vocabulary
+from tracer.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -59,6 +62,18 @@ def config() -> LlamaConfig:
         eos_token_id=words.index(END),
         bos_token_id=None,
     )
+
+
+def load(folder: Path | None = None) -> LlamaForCausalLM:
+    """The shipped model, or one that training wrote to a folder, in fp32."""
+    try:
+        import torch
+        from transformers import LlamaForCausalLM
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.for_extra("lm", "the pocket model") from error
+
+    path = Path(str(files("tracer.data").joinpath("pocket"))) if folder is None else folder
+    return LlamaForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
 
 
 def build(seed: int) -> LlamaForCausalLM:

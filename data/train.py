@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 RECIPE = Recipe()
 MUON_RATE, ADAM_RATE = 0.02, 3e-3
+SHORT = 256
+"""Tokens."""
 MEMORY = 0.8
 """Of the running accuracies, per pool."""
 
@@ -87,15 +89,19 @@ class Trainer:
 
     def run(self) -> None:
         """All phases, from where the run stands."""
-        progress, phases = self.progress, self.recipe.phases
-        while progress.phase < len(phases):
-            self._pool(phases[progress.phase])
-            done = progress.advance(phases[progress.phase])
-            if done or progress.millions - progress.looked >= self.recipe.look_every:
-                self._look()
-                self._keep()
+        while self.progress.phase < len(self.recipe.phases):
+            self.step()
         self.model.train(False)
         save(self.model, self.folder / "model")
+
+    def step(self) -> None:
+        """One pool of examples, and a look at the validation problems where one is due."""
+        progress, phase = self.progress, self.recipe.phases[self.progress.phase]
+        self._pool(phase)
+        done = progress.advance(phase)
+        if done or progress.millions - progress.looked >= self.recipe.look_every:
+            self._look()
+            self._keep()
 
     def _pool(self, phase: Phase) -> None:
         """Train on one pool of examples."""
@@ -125,6 +131,8 @@ class Trainer:
         """Set the gradients of a batch. Parts of it at the same time are far quicker than many threads per product."""
         import torch
 
+        # Written out, attention is a third quicker on short texts than the fused kernel's backward pass.
+        self.model.set_attn_implementation("eager" if len(batch[-1].ids) <= SHORT else "sdpa")
         parts = [part for k in range(self.workers) if (part := batch[k :: self.workers])]
         done = list(self.executor.map(lambda part: part_gradients(self.model, part), parts))
         learned = sum(len(part.kinds) for part in done)
@@ -152,10 +160,11 @@ class Trainer:
         }
         if name != "recall":
             problems = [problem(seed) for seed in VALIDATION[: self.recipe.problems]]
-            line["greedy"] = round(accuracy(problems, completer(self.model, END)), 4)
+            line["greedy"] = round(accuracy(problems, completer(self.model, END, longest=self.recipe.longest)), 4)
         if name in {"settle", "noise", "end"}:
             teams = [team(seed) for seed in VALIDATION[: self.recipe.teams]]
-            line["team_greedy"] = round(team_accuracy(teams, completer(self.model, "\n")), 4)
+            speak = completer(self.model, "\n", longest=self.recipe.longest)
+            line["team_greedy"] = round(team_accuracy(teams, speak), 4)
         line["right"] = {kind: round(share, 4) for kind, share in progress.right.items()}
         with (self.folder / "curve.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

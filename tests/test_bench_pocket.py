@@ -1,0 +1,60 @@
+"""The pocket model's own benchmark: what it counts, and that the shipped model passes its gates on a small sample."""
+
+from importlib.resources import files
+
+import pytest
+
+from tracer.analyses.bench_pocket import GATES, bench, operations
+from tracer.data.problems import Fact, Problem
+
+BY_HAND = Problem(
+    0,
+    (
+        Fact("Ana", 6, ("Hal",), "+5"),
+        Fact("Hal", 1),
+        Fact("Leo", 8, ("Hal",), "+7"),
+        Fact("Cal", 7, ("Ana", "Hal")),
+        Fact("Hal", 3, rumor=True),
+    ),
+    "Cal",
+)
+
+
+def test_operations_are_the_computations_on_the_way_to_the_answer() -> None:
+    """Cal and Ana are computed; Hal is a number, and nobody needs Leo."""
+    assert operations(BY_HAND) == 2
+    assert operations(BY_HAND._replace(target="Hal")) == 0
+
+
+def test_an_untrained_model_solves_nothing_and_the_result_says_so() -> None:
+    """Shares of 0 with their intervals, the same for the same seed."""
+    pytest.importorskip("torch")
+    from tracer.data.pocket_model import build
+
+    result = bench(2, 0, build(0))
+    assert {name: result[name] for name in ("n", "greedy", "sampled", "team_greedy")} == {
+        "n": 2, "greedy": 0.0, "sampled": 0.0, "team_greedy": 0.0,
+    }  # fmt: skip
+    assert result["intervals"]["greedy"][:2] == [0.0, 0.0]
+    assert sum(of for _, of in result["by_operations"].values()) == 2
+    assert bench(2, 0, build(0)) == result
+
+
+def test_the_shipped_model_solves_its_world() -> None:
+    """On 40 fresh problems the interval of each share reaches into the gate that 500 had to pass."""
+    pytest.importorskip("torch")
+    result = bench(40, 7)
+    for name, (low, high) in GATES.items():
+        _, below, above, _ = result["intervals"][name]
+        assert above >= low, (name, result[name])
+        assert below <= high, (name, result[name])
+
+
+def test_the_shipped_model_is_small_and_has_a_card() -> None:
+    """At most 8 MB with its tokenizer; the card tells how it was made."""
+    folder = files("tracer.data").joinpath("pocket")
+    sizes = {file.name: len(file.read_bytes()) for file in folder.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md", "curve.json"} <= set(sizes)
+    assert sum(sizes.values()) <= 8 * 10**6
+    card = folder.joinpath("README.md").read_text(encoding="utf-8")
+    assert "python -m tracer.data.train" in card
