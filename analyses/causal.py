@@ -38,6 +38,8 @@ class Causal:
         self.config = model.config.get_text_config()
         self.layers = int(self.config.num_hidden_layers)
         self.device: torch.device = model.device
+        self.scale = getattr(self.config, "logit_scale", 1.0) / getattr(self.config, "logits_scaling", 1.0)
+        self.cap: float | None = getattr(self.config, "final_logit_softcapping", None)
 
     def rows(self, texts: Sequence[Tensor]) -> Tensor:
         """Texts as rows of one tensor, (rows, longest T); the padding at the end is never looked at."""
@@ -63,9 +65,9 @@ class Causal:
     def logits(self, hidden: Tensor) -> Tensor:
         """The logits of hidden states (..., width), in float32: (..., V)."""
         logits: Tensor = self.head(hidden).float()
-        logits = logits * getattr(self.config, "logit_scale", 1.0) / getattr(self.config, "logits_scaling", 1.0)
-        cap = getattr(self.config, "final_logit_softcapping", None)
-        return logits if cap is None else torch.tanh(logits / cap) * cap
+        if self.scale != 1:
+            logits = logits * self.scale
+        return logits if self.cap is None else torch.tanh(logits / self.cap) * self.cap
 
     def positions_at_once(self, rows: int) -> int:
         """Positions of so many rows whose logits fit into LOGIT_ENTRIES."""

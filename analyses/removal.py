@@ -37,9 +37,11 @@ Removal = Sequence[int]
 FLOOR = 1e-9
 """Added before the logarithm of the KL, as in the paper's code."""
 ROWS = 32
-"""Removals run side by side, at most; and as few as ROOM_BYTES allows."""
+"""Removals run side by side, at most."""
+LONG_BLOCK = 128
+"""On long texts fewer run side by side, so that each has so many queries per pass: attention is slow on less."""
 ROOM_BYTES = 1 << 30
-"""Memory for their keys and values."""
+"""Memory for the keys and values of removals that run side by side."""
 BATCH_TOKENS = 4096
 """Texts are taken together up to so many tokens, padding counted."""
 
@@ -79,6 +81,7 @@ class Settings(NamedTuple):
     tokens: int = BLOCK_TOKENS
     """Queries per pass."""
     rows: int = ROWS
+    """Removals side by side, at most."""
     progress: Callable[[int, int], None] | None = None
     """Told the queries run and the queries to run, after each pass."""
 
@@ -172,7 +175,9 @@ class _Run:
         return room, plain
 
     def _groups(self, room: Room) -> Iterator[list[_Row]]:
-        size = max(1, min(self.settings.rows, ROOM_BYTES // max(1, room.bytes_per_row)))
+        least = max(1, self.tokens // LONG_BLOCK)
+        side_by_side = min(self.settings.rows, max(least, least * self.tokens // self.ids.shape[1]))
+        size = max(1, min(side_by_side, ROOM_BYTES // max(1, room.bytes_per_row)))
         for start in range(0, len(self.rows), size):
             yield self.rows[start : start + size]
 
