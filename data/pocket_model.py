@@ -73,7 +73,8 @@ def load(folder: Path | None = None) -> LlamaForCausalLM:
         raise MissingExtraError.for_extra("lm", "the pocket model") from error
 
     path = Path(str(files("tracer.data").joinpath("pocket"))) if folder is None else folder
-    return LlamaForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
+    model: LlamaForCausalLM = LlamaForCausalLM.from_pretrained(path, dtype=torch.float32)
+    return model
 
 
 def build(seed: int) -> LlamaForCausalLM:

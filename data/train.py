@@ -226,6 +226,7 @@ def save(model: LlamaForCausalLM, folder: Path) -> None:
     """The model in bf16 and the tokenizer, as files that the Auto classes load."""
     weights = {name: weight.bfloat16() for name, weight in model.state_dict().items()}
     model.save_pretrained(folder, state_dict=weights)
+    (folder / "model.safetensors").chmod(0o644)  # it is written as private, and is to be shipped
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json(), ensure_ascii=False), encoding="utf-8")
     kind = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -246,9 +247,14 @@ def main() -> None:
     words.add_argument("--out", type=Path, required=True, help="folder for state, curve and model")
     words.add_argument("--seed", type=int, default=0)
     words.add_argument("--workers", type=int, default=2, help="parts of a batch that are worked on at the same time")
+    words.add_argument("--export", type=Path, help="write the model as the state in --out has it, and stop")
     given = words.parse_args()
     torch.set_num_threads(1)
-    Trainer(given.out, given.seed, workers=given.workers).run()
+    trainer = Trainer(given.out, given.seed, workers=given.workers)
+    if given.export:
+        save(trainer.model, given.export)
+    else:
+        trainer.run()
 
 
 if __name__ == "__main__":

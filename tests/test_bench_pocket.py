@@ -27,17 +27,16 @@ def test_operations_are_the_computations_on_the_way_to_the_answer() -> None:
 
 
 def test_an_untrained_model_solves_nothing_and_the_result_says_so() -> None:
-    """Shares of 0 with their intervals, the same for the same seed."""
+    """Shares of 0, with their intervals."""
     pytest.importorskip("torch")
     from tracer.data.pocket_model import build
 
-    result = bench(2, 0, build(0))
+    result = bench(1, 0, build(0))
     assert {name: result[name] for name in ("n", "greedy", "sampled", "team_greedy")} == {
-        "n": 2, "greedy": 0.0, "sampled": 0.0, "team_greedy": 0.0,
+        "n": 1, "greedy": 0.0, "sampled": 0.0, "team_greedy": 0.0,
     }  # fmt: skip
     assert result["intervals"]["greedy"][:2] == [0.0, 0.0]
-    assert sum(of for _, of in result["by_operations"].values()) == 2
-    assert bench(2, 0, build(0)) == result
+    assert sum(of for _, of in result["by_operations"].values()) == 1
 
 
 def test_the_shipped_model_solves_its_world() -> None:

@@ -166,7 +166,7 @@ def test_a_saved_model_loads_with_the_auto_classes_and_computes_the_same(tmp_pat
 
 def test_many_prompts_are_continued_as_each_alone() -> None:
     """Padding on the left changes nothing; an untrained model solves nothing, and that is no error."""
-    model = pocket_model.build(0).eval()
+    model = pocket_model.build(0)
     prompts = [trace(problem(seed), 0).prompt for seed in TEST[:4]]
     complete = completer(model, END, longest=12)
     assert complete(prompts) == [complete([prompt])[0] for prompt in prompts]
@@ -176,7 +176,7 @@ def test_many_prompts_are_continued_as_each_alone() -> None:
 
 def test_sampling_hangs_on_its_seed_alone() -> None:
     """Same seed, same draw; and the caller's own random state is left as it was."""
-    model = pocket_model.build(0).eval()
+    model = pocket_model.build(0)
     prompt = trace(problem(TEST[0]), 0).prompt
     before = torch.random.get_rng_state()
     drawn = [completer(model, END, 0.8, seed, longest=12)([prompt]) for seed in (1, 1, 2)]
