@@ -46,6 +46,11 @@ class Features:
         self.view = view
 
     @cached_property
+    def rows(self) -> npt.NDArray[np.float64]:
+        """The ranker's matrix, shape (candidates, FEATURES)."""
+        return matrix(self)
+
+    @cached_property
     def turn(self) -> dict[int, int]:
         """Each candidate's position among its own agent's candidates, from 0."""
         seen: dict[str, int] = {}
@@ -248,6 +253,6 @@ POSITION: dict[str, Feature] = {
 
 
 def matrix(features: Features, columns: Mapping[str, Feature] = FEATURES) -> npt.NDArray[np.float64]:
-    """The candidates' features, shape (candidates, columns)."""
+    """The candidates' features, shape (candidates, columns); the ranker's are at hand as `Features.rows`."""
     rows = [[column.value(features, index) for column in columns.values()] for index in features.view.candidates]
     return np.asarray(rows, dtype=np.float64).reshape(len(rows), len(columns))
