@@ -183,13 +183,14 @@ def _second(cases: Sequence[Case], predictions: Rows, text: str) -> dict[str, An
     try:
         second = {item["whowhen_file"]: item for item in json.loads(text)}
         roots = {name: _root(item) for name, item in second.items()}
-    except (ValueError, KeyError, TypeError, StopIteration) as error:
+        failures = {name: _failures(item) for name, item in second.items()}
+    except (ValueError, KeyError, TypeError, StopIteration, RecursionError) as error:
         raise BadInputError("second labels: expected a JSON array of {whowhen_file, failures, root_cause}") from error
     both = [case for case in cases if subset_of(case) == "Hand-Crafted" and PurePath(case.run.source).name in second]
     if not both:
         raise BadInputError("second labels: none of their files is among the hand-crafted runs here")
     pairs = [(case, *roots[PurePath(case.run.source).name]) for case in both]
-    anyone = {case.run.id: {case.label.step, *_failures(second[PurePath(case.run.source).name])} for case in both}
+    anyone = {case.run.id: {case.label.step, *failures[PurePath(case.run.source).name]} for case in both}
     return {
         "n": len(both),
         "step_agreement": sum(case.label.step == step for case, step, _ in pairs) / len(both),
