@@ -54,6 +54,8 @@ def _print(result: Ingested) -> None:
         added = [_count(result.runs, "run"), _count(result.steps, "step")]
         added += [_count(result.spans, "span")] if result.spans else []
         print(f"added {', '.join(added)}" if any(result[:3]) else "nothing new: all of it was loaded before")
+    if result.spans and not any(loaded.runs for loaded in result.sources):
+        warn("no run begins in these spans: none of them calls a model or a tool, or works for an agent")
     _warn_of_skipped(result)
 
 
