@@ -2,7 +2,8 @@
 
 Protocols. `shipped`: the shipped ranker; runs of its training record are marked in-sample and left out of the score.
 `cv`: the ranker is trained anew in 10 folds grouped by question, 5 seeds, all choices (strength, threshold) made inside
-the training folds; the untrained methods are scored once, being the same in each fold.
+the training folds; the untrained methods are scored once, being the same in each fold. `transfer`: each subset is
+scored by a ranker trained on the others only; runs whose question stands in the training runs are left out.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tracer.errors import BadInputError
 from tracer.records import Recording
 from tracer.stats import bootstrap_mean
 
-Protocol = Literal["shipped", "cv"]
+Protocol = Literal["shipped", "cv", "transfer"]
 SUBSETS = ("Algorithm-Generated", "Hand-Crafted")
 FOLDS, SEEDS = 10, 5
 DRAWS = 50
@@ -55,7 +56,7 @@ def bench(
     cases = [prepare(recording) for recording in recordings if recording.run.labels]
     if not cases:
         raise BadInputError("no labelled run here; give a folder of Who&When files")
-    predictions = _cv(cases, progress) if protocol == "cv" else _shipped(cases)
+    predictions = _PROTOCOLS[protocol](cases, progress)
     result: dict[str, Any] = {"schema": "bench-whowhen/1", "protocol": protocol, "subsets": {}}
     for name in sorted({subset_of(case) for case in cases}):
         members = [case for case in cases if subset_of(case) == name]
@@ -93,7 +94,7 @@ def _uniform(case: Case, seed: int) -> Prediction:
     return Prediction(case, tuple(order), dict.fromkeys(steps, 1 / len(steps)))
 
 
-def _shipped(cases: Sequence[Case]) -> Rows:
+def _shipped(cases: Sequence[Case], _: Progress | None) -> Rows:
     model = shipped()
     fresh = [case for case in cases if not in_sample(case)]
     return {"ranker": [_ranked(case, predict(case, model), model.threshold) for case in fresh], **_untrained(fresh)}
@@ -114,6 +115,24 @@ def _cv(cases: Sequence[Case], progress: Progress | None) -> Rows:
                 progress(seed * FOLDS + k + 1, SEEDS * FOLDS)
     uniform = [_uniform(case, seed) for seed in range(DRAWS) for case in cases]
     return {**rows, "uniform": uniform, **_untrained(cases)}
+
+
+def _transfer(cases: Sequence[Case], _: Progress | None) -> Rows:
+    ranked: list[Prediction] = []
+    for name in sorted({subset_of(case) for case in cases}):
+        others = [case for case in cases if subset_of(case) != name]
+        asked = {case.group for case in others}
+        model = train(others).model
+        fresh = [case for case in cases if subset_of(case) == name and case.group not in asked]
+        ranked += [_ranked(case, predict(case, model), model.threshold) for case in fresh]
+    return {"ranker": ranked, **_untrained([prediction.case for prediction in ranked])}
+
+
+_PROTOCOLS: dict[Protocol, Callable[[Sequence[Case], Progress | None], Rows]] = {
+    "shipped": _shipped,
+    "cv": _cv,
+    "transfer": _transfer,
+}
 
 
 def in_sample(case: Case) -> bool:

@@ -44,7 +44,7 @@ def _with_ci(found: Mapping[str, Any], name: str) -> str:
 def _heading(name: str, subset: Mapping[str, Any], protocol: str) -> Text:
     words = f"{name} · {subset['n']} runs · protocol {protocol}"
     if subset["in_sample"]:
-        words += f" · {subset['in_sample']} runs of the training record left out"
+        words += f" · {subset['in_sample']} in-sample runs left out"
     return Text(words, style="bold")
 
 

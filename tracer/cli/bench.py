@@ -22,6 +22,7 @@ class Protocol(StrEnum):
 
     shipped = "shipped"
     cv = "cv"
+    transfer = "transfer"
 
 
 @app.callback()
@@ -35,7 +36,9 @@ def whowhen(
     protocol: Annotated[
         Protocol,
         typer.Option(
-            "--protocol", help="shipped: the shipped ranker on runs it has not seen; cv: trained anew in folds."
+            "--protocol",
+            help="shipped: the shipped ranker on runs it has not seen; cv: trained anew in folds; "
+            "transfer: trained on the other subsets only.",
         ),
     ] = Protocol.shipped,
     second_labels: Annotated[
