@@ -89,6 +89,13 @@ def test_an_orchestrated_run_worked_out_by_hand(name: str, expected: list[float]
     assert column(name, TEAM) == dict(enumerate(expected))
 
 
+def test_the_step_that_tells_of_trouble_is_not_the_action_before_it() -> None:
+    """Also where everybody counts as acting."""
+    steps = [step(0, "a"), step(1, "b", "thought", marks=("ledger", "loop")), step(2, "a")]
+    assert column("before_trouble", steps) == {0: 1, 1: 0, 2: 0}
+    assert column("after_trouble", steps) == {0: 0, 1: 0, 2: 1}
+
+
 def test_with_one_agent_no_turn_is_the_first() -> None:
     """It would only say where the step stands."""
     assert column("first_turn", [step(0, "a"), step(1, "a")]) == {0: 0, 1: 0}
