@@ -53,7 +53,8 @@ def bench(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The whole benchmark; the shape is published as the schema `bench-whowhen`."""
-    cases = [prepare(recording) for recording in recordings if recording.run.labels]
+    labelled = {recording.run.id: recording for recording in recordings if recording.run.labels}  # each run once
+    cases = [prepare(recording) for recording in labelled.values()]
     if not cases:
         raise BadInputError("no labelled run here; give a folder of Who&When files")
     predictions = _PROTOCOLS[protocol](cases, progress)
