@@ -219,7 +219,8 @@ def _sources(graph: nx.DiGraph[int]) -> int | None:
     """From how many nodes betweenness is measured; None means all."""
     if len(graph) <= _EXACT_BETWEENNESS:
         return None
-    return max(32, min(_EXACT_BETWEENNESS, _BETWEENNESS_WORK // max(1, graph.number_of_edges())))
+    edges: int = graph.number_of_edges()
+    return max(32, min(_EXACT_BETWEENNESS, _BETWEENNESS_WORK // max(1, edges)))
 
 
 def propagation_path(steps: Sequence[Step], edges: Sequence[Edge], cause: int, symptom: int) -> tuple[PathStep, ...]:
