@@ -98,10 +98,10 @@ def cues(features: Features, index: int, model: RankerModel) -> tuple[str, ...]:
     lift = weights * (rows[features.view.candidates.index(index)] - rows.mean(axis=0))
     names = [name for name, _ in sorted(zip(FEATURES, lift, strict=True), key=lambda pair: -pair[1]) if _ >= _CUE_FLOOR]
     told = [_told(features, index, name) for name in names[:CUES] if FEATURES[name].value(features, index) > 0]
-    if features.view.orchestrated:
-        ruled = rule_r(features)
-        told = [ruled.words, *told] if ruled.order[0] == index else told
-    return tuple(dict.fromkeys(told))
+    if features.view.orchestrated and (ruled := rule_r(features)).order[0] == index:
+        same = [words for words in told if words.startswith(ruled.words)]  # the rule and a feature may say the same
+        told = [*(same or [ruled.words]), *(words for words in told if words not in same)]
+    return tuple(told)
 
 
 def _told(features: Features, index: int, name: str) -> str:
