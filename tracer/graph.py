@@ -71,8 +71,13 @@ def _parents(steps: Sequence[Step]) -> Iterable[tuple[int, int, float, str]]:
     for step in steps:
         for parent in step.parents:
             if 0 <= parent < step.index:
-                reason = f"answers call {step.call_id}" if step.call_id else "was given it, says the log"
-                yield parent, step.index, 1 / len(step.parents), reason
+                yield parent, step.index, 1 / len(step.parents), _why_parent(step)
+
+
+def _why_parent(step: Step) -> str:
+    if step.call_id:
+        return f"answers call {step.call_id}"
+    return "is its result" if step.kind == "tool_result" else "was given it, says the log"
 
 
 def _handoffs(steps: Sequence[Step]) -> Iterable[tuple[int, int, float, str]]:
