@@ -2,7 +2,8 @@
 
 Protocols. `shipped`: the shipped ranker; runs of its training record are marked in-sample and left out of the score.
 `cv`: the ranker is trained anew in 10 folds grouped by question, 5 seeds, all choices (strength, threshold) made inside
-the training folds; the untrained methods are scored once, being the same in each fold.
+the training folds; the untrained methods are scored once, being the same in each fold. `transfer`: each subset is
+scored by a ranker trained on the others only; runs whose question stands in the training runs are left out.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tracer.errors import BadInputError
 from tracer.records import Recording
 from tracer.stats import bootstrap_mean
 
-Protocol = Literal["shipped", "cv"]
+Protocol = Literal["shipped", "cv", "transfer"]
 SUBSETS = ("Algorithm-Generated", "Hand-Crafted")
 FOLDS, SEEDS = 10, 5
 DRAWS = 50
@@ -52,10 +53,11 @@ def bench(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The whole benchmark; the shape is published as the schema `bench-whowhen`."""
-    cases = [prepare(recording) for recording in recordings if recording.run.labels]
+    labelled = {recording.run.id: recording for recording in recordings if recording.run.labels}  # each run once
+    cases = [prepare(recording) for recording in labelled.values()]
     if not cases:
         raise BadInputError("no labelled run here; give a folder of Who&When files")
-    predictions = _cv(cases, progress) if protocol == "cv" else _shipped(cases)
+    predictions = _PROTOCOLS[protocol](cases, progress)
     result: dict[str, Any] = {"schema": "bench-whowhen/1", "protocol": protocol, "subsets": {}}
     for name in sorted({subset_of(case) for case in cases}):
         members = [case for case in cases if subset_of(case) == name]
@@ -93,7 +95,7 @@ def _uniform(case: Case, seed: int) -> Prediction:
     return Prediction(case, tuple(order), dict.fromkeys(steps, 1 / len(steps)))
 
 
-def _shipped(cases: Sequence[Case]) -> Rows:
+def _shipped(cases: Sequence[Case], _: Progress | None) -> Rows:
     model = shipped()
     fresh = [case for case in cases if not in_sample(case)]
     return {"ranker": [_ranked(case, predict(case, model), model.threshold) for case in fresh], **_untrained(fresh)}
@@ -114,6 +116,24 @@ def _cv(cases: Sequence[Case], progress: Progress | None) -> Rows:
                 progress(seed * FOLDS + k + 1, SEEDS * FOLDS)
     uniform = [_uniform(case, seed) for seed in range(DRAWS) for case in cases]
     return {**rows, "uniform": uniform, **_untrained(cases)}
+
+
+def _transfer(cases: Sequence[Case], _: Progress | None) -> Rows:
+    ranked: list[Prediction] = []
+    for name in sorted({subset_of(case) for case in cases}):
+        others = [case for case in cases if subset_of(case) != name]
+        asked = {case.group for case in others}
+        model = train(others).model
+        fresh = [case for case in cases if subset_of(case) == name and case.group not in asked]
+        ranked += [_ranked(case, predict(case, model), model.threshold) for case in fresh]
+    return {"ranker": ranked, **_untrained([prediction.case for prediction in ranked])}
+
+
+_PROTOCOLS: dict[Protocol, Callable[[Sequence[Case], Progress | None], Rows]] = {
+    "shipped": _shipped,
+    "cv": _cv,
+    "transfer": _transfer,
+}
 
 
 def in_sample(case: Case) -> bool:
@@ -183,13 +203,14 @@ def _second(cases: Sequence[Case], predictions: Rows, text: str) -> dict[str, An
     try:
         second = {item["whowhen_file"]: item for item in json.loads(text)}
         roots = {name: _root(item) for name, item in second.items()}
-    except (ValueError, KeyError, TypeError, StopIteration) as error:
+        failures = {name: _failures(item) for name, item in second.items()}
+    except (ValueError, KeyError, TypeError, StopIteration, RecursionError) as error:
         raise BadInputError("second labels: expected a JSON array of {whowhen_file, failures, root_cause}") from error
     both = [case for case in cases if subset_of(case) == "Hand-Crafted" and PurePath(case.run.source).name in second]
     if not both:
         raise BadInputError("second labels: none of their files is among the hand-crafted runs here")
     pairs = [(case, *roots[PurePath(case.run.source).name]) for case in both]
-    anyone = {case.run.id: {case.label.step, *_failures(second[PurePath(case.run.source).name])} for case in both}
+    anyone = {case.run.id: {case.label.step, *failures[PurePath(case.run.source).name]} for case in both}
     return {
         "n": len(both),
         "step_agreement": sum(case.label.step == step for case, step, _ in pairs) / len(both),

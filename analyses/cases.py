@@ -47,7 +47,7 @@ def prepare(recording: Recording) -> Case:
         steps=steps,
         label=label,
         features=features,
-        rows=matrix(features),
+        rows=features.rows,
         position=matrix(features, POSITION),
         chosen=candidates.index(label.step) if label.step in candidates else None,
         rule=candidates.index(rule_r(features).order[0]),

@@ -35,6 +35,8 @@ _FROM_MEMORY = re.compile(
 )
 _TROUBLE = frozenset({"no_progress", "loop", "stall"})
 _CLAIMS = frozenset({"number", "name", "url"})
+_PLACES = 12
+"""A number of more decimal places is no figure that somebody rounded."""
 _SCANNED = 20_000
 """Characters of a step that the word cues look at: enough for any message, and a bound for pages and files."""
 
@@ -44,6 +46,11 @@ class Features:
 
     def __init__(self, view: View) -> None:
         self.view = view
+
+    @cached_property
+    def rows(self) -> npt.NDArray[np.float64]:
+        """The ranker's matrix, shape (candidates, FEATURES)."""
+        return matrix(self)
 
     @cached_property
     def turn(self) -> dict[int, int]:
@@ -93,11 +100,12 @@ class Features:
         The arguments of a call count, code does not, for what a program names is no claim; a tool's result brings new
         values by right and counts 0.
         """
-        seen, found = set(self.task_keys), dict[int, float]()
+        seen, rounded, found = set(self.task_keys), _Rounded(self.task_keys), dict[int, float]()
         for step in self.view.steps:
             claimed = {key for key in _keys(_claimed(step)) if key.partition(" ")[0] in _CLAIMS}
-            new = {key for key in claimed - seen if not _rounds(key, seen)}
+            new = {key for key in claimed - seen if key not in rounded}
             found[step.index] = math.log1p(len(new)) if step.kind != "tool_result" else 0.0
+            rounded.add(self.keys[step.index] - seen)
             seen |= self.keys[step.index]
         return found
 
@@ -165,14 +173,31 @@ def _keys(text: str) -> set[str]:
     return {value.key for value in values(text, words=False)}
 
 
-def _rounds(key: str, seen: set[str]) -> bool:
-    """True when a number is an earlier one, rounded: 14.2 after 14.2338."""
-    kind, _, text = key.partition(" ")
-    if kind != "number":
-        return False
-    places = len(text.partition(".")[2])
-    earlier = (other.partition(" ")[2] for other in seen if other.startswith("number "))
-    return any("." in number and f"{float(number):.{places}f}" == text for number in earlier)
+class _Rounded:
+    """The decimal numbers of the steps so far, to as many places as somebody asks for: 14.2 is 14.2338, rounded.
+
+    A table may hold thousands of numbers, so each is rounded once for each number of places, never once for each pair.
+    """
+
+    def __init__(self, keys: set[str]) -> None:
+        self._decimals: list[float] = []
+        self._texts: dict[int, set[str]] = {}
+        self._done: dict[int, int] = {}
+        self.add(keys)
+
+    def add(self, keys: set[str]) -> None:
+        """Take in the decimal numbers among some values."""
+        self._decimals += [float(key.partition(" ")[2]) for key in keys if key.startswith("number ") and "." in key]
+
+    def __contains__(self, key: str) -> bool:
+        kind, _, text = key.partition(" ")
+        places = len(text.partition(".")[2])
+        if kind != "number" or places > _PLACES:
+            return False
+        texts = self._texts.setdefault(places, set())
+        texts.update(f"{number:.{places}f}" for number in self._decimals[self._done.get(places, 0) :])
+        self._done[places] = len(self._decimals)
+        return text in texts
 
 
 def _claimed(step: Step) -> str:
@@ -248,6 +273,6 @@ POSITION: dict[str, Feature] = {
 
 
 def matrix(features: Features, columns: Mapping[str, Feature] = FEATURES) -> npt.NDArray[np.float64]:
-    """The candidates' features, shape (candidates, columns)."""
+    """The candidates' features, shape (candidates, columns); the ranker's are at hand as `Features.rows`."""
     rows = [[column.value(features, index) for column in columns.values()] for index in features.view.candidates]
     return np.asarray(rows, dtype=np.float64).reshape(len(rows), len(columns))

@@ -13,4 +13,4 @@ def first_code(features: Features) -> Ranking:
     if features.first_code is None:
         return leading(features, min(1, len(view.steps) - 1), "no code in the run: the second step")
     code = [index for index in view.candidates if view.has_code(index)]
-    return Ranking((*code, *(i for i in view.candidates if i not in code)), "the first code of the run")
+    return Ranking(tuple(dict.fromkeys((*code, *view.candidates))), "the first code of the run")

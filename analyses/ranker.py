@@ -16,7 +16,7 @@ from importlib.resources import files
 import numpy as np
 
 from tracer.analyses.domain import Family
-from tracer.analyses.features import FEATURES, Features, matrix
+from tracer.analyses.features import FEATURES, Features
 from tracer.analyses.logit import log_softmax
 from tracer.analyses.ranking import Ranking
 from tracer.analyses.rule_r import rule_r
@@ -77,7 +77,7 @@ def distribution(features: Features, model: RankerModel) -> dict[int, float]:
     """P for every step of the run; sums to 1."""
     view = features.view
     weights = np.asarray([model.weights.get(name, 0.0) for name in FEATURES])
-    inside = np.exp(log_softmax(matrix(features) @ weights, np.array([0])))
+    inside = np.exp(log_softmax(features.rows @ weights, np.array([0])))
     if view.orchestrated:
         chosen = rule_r(features).order[0]
         inside = (1 - model.rule_share) * inside + model.rule_share * np.array([i == chosen for i in view.candidates])
@@ -93,15 +93,15 @@ def spread(inside: dict[int, float], steps: int, outside: float) -> dict[int, fl
 
 def cues(features: Features, index: int, model: RankerModel) -> tuple[str, ...]:
     """What speaks for a candidate, strongest first: features that lift it above the run's average candidate."""
-    rows = matrix(features)
+    rows = features.rows
     weights = np.asarray([model.weights.get(name, 0.0) for name in FEATURES])
     lift = weights * (rows[features.view.candidates.index(index)] - rows.mean(axis=0))
     names = [name for name, _ in sorted(zip(FEATURES, lift, strict=True), key=lambda pair: -pair[1]) if _ >= _CUE_FLOOR]
     told = [_told(features, index, name) for name in names[:CUES] if FEATURES[name].value(features, index) > 0]
-    if features.view.orchestrated:
-        ruled = rule_r(features)
-        told = [ruled.words, *told] if ruled.order[0] == index else told
-    return tuple(dict.fromkeys(told))
+    if features.view.orchestrated and (ruled := rule_r(features)).order[0] == index:
+        same = [words for words in told if words.startswith(ruled.words)]  # the rule and a feature may say the same
+        told = [*(same or [ruled.words]), *(words for words in told if words not in same)]
+    return tuple(told)
 
 
 def _told(features: Features, index: int, name: str) -> str:

@@ -22,9 +22,8 @@ def rule_r(features: Features) -> Ranking:
     rank = _pagerank(features)
     by_rank = sorted(view.actors, key=lambda i: (-rank[i], i))
     first, words = _choice(features, by_rank[0])
-    acting = [index for index in by_rank if index != first]
-    rest = [index for index in view.candidates if index != first and index not in set(acting)]
-    return Ranking((first, *acting, *rest), words)
+    order = dict.fromkeys((first, *by_rank, *view.candidates))
+    return Ranking(tuple(order), words)
 
 
 def _choice(features: Features, highest: int) -> tuple[int, str]:

@@ -70,7 +70,7 @@ def open_containers(path: Path) -> list[Container]:
         if path.is_dir() and is_log_folder(each.name for each in path.iterdir()):
             return [_open_folder(path)]
         if not path.is_file():  # asked first: opening a named pipe would wait for ever
-            raise BadInputError(f"{source}: {'not a regular file' if path.exists() else 'no such file'}")
+            raise BadInputError(f"{source}: {_what_instead(path)}")
         with path.open("rb") as file:
             if file.read(len(_SQLITE)) == _SQLITE:
                 file.seek(0)
@@ -113,6 +113,13 @@ def _open_folder(path: Path) -> Container:
     return Container(str(path), "folder", (Document(values),), digest=digest.hexdigest())
 
 
+def _what_instead(path: Path) -> str:
+    """What stands where a file should."""
+    if path.is_dir():
+        return "a folder that cannot be listed"
+    return "not a regular file" if path.exists() else "no such file"
+
+
 def _refuse_large(source: str, size: int) -> None:
     if size > max_bytes():
         raise BadInputError(
@@ -152,6 +159,8 @@ def _open(source: str, data: bytes) -> Container:
 
 def _decode(source: str, data: bytes) -> str:
     """UTF-8, or UTF-16/32 where a byte order mark says so."""
+    if data[8:12] == b"DUCK" and b"\x00" in data[12:20]:  # the magic stands behind a checksum
+        raise BadInputError(f"{source}: a DuckDB database, not a log")
     for magic, what in _FOREIGN.items():
         if data.startswith(magic):
             raise BadInputError(f"{source}: {what}, not a log")

@@ -60,12 +60,13 @@ def join_code_runs(steps: Sequence[Step]) -> tuple[Step, ...]:
     """Tie each executor's output to the message whose code it ran.
 
     The executor of AutoGen runs the code blocks of the message before it, so that message becomes the tool_call and
-    the declared parent. A plan keeps its kind: it is the plan that matters about it.
+    the declared parent. A plan keeps its kind: it is the plan that matters about it. A result that answers a call
+    by its id knows its parent already.
     """
     joined = list(steps)
     for step in steps:
         before = joined[step.index - 1] if step.index else None
-        if step.kind != "tool_result" or before is None or before.kind == "tool_result":
+        if step.kind != "tool_result" or step.call_id or before is None or before.kind == "tool_result":
             continue
         joined[step.index] = step.model_copy(update={"parents": (before.index,)})
         code = CODE_BLOCK.findall(before.content)

@@ -54,9 +54,7 @@ def ingest(paths: Sequence[Path], store: Store, *, progress: Progress | None = N
 
     Raises BadInputError when a path does not exist; what is wrong inside a file is told in `skipped`.
     """
-    for path in paths:
-        if not path.exists():
-            raise BadInputError(f"{path}: no such file or folder")
+    _require(paths)
     own = {store.path.resolve(), store.path.with_name(store.path.name + ".wal").resolve()}
     files = list(_walk(paths, own))
     total = Ingested(0, 0, 0, [], [])
@@ -75,9 +73,7 @@ def read_recordings(paths: Sequence[Path]) -> tuple[list[Recording], list[Skippe
     recordings: list[Recording] = []
     spans: list[Span] = []
     skipped: list[Skipped] = []
-    for path in paths:
-        if not path.exists():
-            raise BadInputError(f"{path}: no such file or folder")
+    _require(paths)
     for path in _walk(paths, set()):
         try:
             for container in open_containers(path):
@@ -91,6 +87,17 @@ def read_recordings(paths: Sequence[Path]) -> tuple[list[Recording], list[Skippe
     return recordings, skipped
 
 
+def _require(paths: Sequence[Path]) -> None:
+    """Refuse to begin when a path is not there or cannot be looked at."""
+    for path in paths:
+        try:
+            path.stat()
+        except FileNotFoundError as error:
+            raise BadInputError(f"{path}: no such file or folder") from error
+        except OSError as error:
+            raise BadInputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
 def _walk(paths: Sequence[Path], own: set[Path]) -> Iterator[Path]:
     """The files below each path, sorted; each once, hidden ones only when named, and never the store's own."""
     seen = set(own)
@@ -102,14 +109,19 @@ def _walk(paths: Sequence[Path], own: set[Path]) -> Iterator[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Files of a folder; linked folders are not followed, so a loop of links ends. A log that is a folder is one."""
-    for name, folders, files in os.walk(folder):
+    """Files of a folder, then the folders that may not be listed; a log that is a folder counts as one file.
+
+    Linked folders are not followed, so a loop of links ends.
+    """
+    closed: list[OSError] = []
+    for name, folders, files in os.walk(folder, onerror=closed.append):
         if is_log_folder(files):
             folders.clear()
             yield Path(name)
             continue
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         yield from (Path(name, each) for each in sorted(files) if not each.startswith("."))
+    yield from (Path(error.filename) for error in closed)
 
 
 def _ingest_file(path: Path, store: Store, total: Ingested) -> Ingested:
@@ -131,9 +143,9 @@ def _ingest_file(path: Path, store: Store, total: Ingested) -> Ingested:
 
 def _loaded_before(path: Path, store: Store) -> Source | None:
     """What the store knows of a file with these bytes. A packed file's digest is known only once it is open."""
-    if not path.is_file():
-        return None
     try:
+        if not path.is_file():
+            return None
         with path.open("rb") as file:
             return store.source(hashlib.file_digest(file, "sha256").hexdigest())
     except OSError:

@@ -18,7 +18,7 @@ from tracer.collectors.tool_outcome import from_text
 from tracer.records import Pointer, Recording, Run, Step, content_hash, run_id
 
 ROLE = re.compile(
-    r"\A(?P<agent>[^()\n]{1,80}?)\s*\((?P<rest>->\s*(?P<to>[^()\n]{1,80})|thought|termination[^()\n]{0,40})\)\Z"
+    r"\A(?P<agent>[^()\n]{1,80}?)\s*\((?P<rest>->\s*(?P<to>[^()\s][^()\n]{0,79})|thought|termination[^()\n]{0,40})\)\Z"
 )
 _FINAL = re.compile(r"\bFINAL ANSWER\b")
 

@@ -94,7 +94,7 @@ def _text_or_none(value: Any) -> str | None:
 
 def _label(value: Mapping[str, Any], where: str) -> Label:
     stated = str(value["mistake_step"]).strip()
-    if not stated.isdigit():
+    if not (stated.isascii() and stated.isdigit() and len(stated) < 10):
         raise BadInputError(f"{where}: mistake_step is {stated!r}, not a step number counted from 0")
     return Label(
         team="whowhen",

@@ -101,7 +101,7 @@ def test_a_folder_without_a_log_is_3_and_says_how_many_were_tried(call: Call, tm
     (tmp_path / "logs").mkdir()
     assert (
         call("ingest", tmp_path / "logs").err
-        == "error: nothing was loaded: none of 0 files is a log that can be read\n"
+        == "error: nothing was loaded: there is no file; hidden ones are read only when named\n"
     )
     for name in "ab":
         (tmp_path / "logs" / f"{name}.json").write_text("{")

@@ -1,6 +1,7 @@
 """Features: each on a run of a few steps, worked out by hand; and what none of them may see."""
 
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from tracer.analyses.cases import prepare
 from tracer.analyses.features import FEATURES, POSITION, Features, matrix
 from tracer.analyses.ranker import distribution, shipped
 from tracer.analyses.view import View
-from tracer.records import Label, Recording, Run, Step, StepKind
+from tracer.records import Label, Recording, Run, Step, StepKind, ToolStatus
 
 TASK = "Which whale did the station count, the humpback or the narwhal?"
 
@@ -62,6 +63,7 @@ def lone(name: str, content: str, **more: Any) -> float:
         ("first_code", [0, 1, 0, 0, 0]),
         ("empty", [0, 1, 0, 0, 0]),
         ("first_failing", [0, 1, 0, 0, 0]),
+        ("goes_on", [0, 0, 1, 0, 1]),
         ("assumes", [0, 0, 2, 0, 0]),
         ("from_memory", [0, 0, 1, 0, 0]),
         ("before_trouble", [0, 0, 0, 0, 0]),
@@ -85,6 +87,13 @@ def test_a_chat_worked_out_by_hand(name: str, expected: list[float]) -> None:
 def test_an_orchestrated_run_worked_out_by_hand(name: str, expected: list[float]) -> None:
     """The ledger of step 4 is the first to say that there is no progress; step 3 is the member's last before it."""
     assert column(name, TEAM) == dict(enumerate(expected))
+
+
+def test_the_step_that_tells_of_trouble_is_not_the_action_before_it() -> None:
+    """Also where everybody counts as acting."""
+    steps = [step(0, "a"), step(1, "b", "thought", marks=("ledger", "loop")), step(2, "a")]
+    assert column("before_trouble", steps) == {0: 1, 1: 0, 2: 0}
+    assert column("after_trouble", steps) == {0: 0, 1: 0, 2: 1}
 
 
 def test_with_one_agent_no_turn_is_the_first() -> None:
@@ -131,6 +140,37 @@ def test_values_of_the_task_and_of_earlier_steps_are_supported() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("earlier", "later", "supported"),
+    [
+        ("14.2338", "14.2", True),
+        ("14.2338", "14.23", True),
+        ("14.2838", "14.3", True),
+        ("14.2838", "14.2", False),
+        ("14.2338", "14", True),
+        ("1,414.2338", "1414.2", True),
+        ("-14.2338", "-14.2", True),
+        ("14.2", "14.23", False),
+        ("1414", "1400", False),
+    ],
+)
+def test_a_rounded_number_is_supported_by_the_exact_one(earlier: str, later: str, supported: bool) -> None:
+    """Correctly rounded to its own places, from a number with a fraction; in the task or in a step."""
+    expected = 0 if supported else pytest.approx(math.log(2))
+    assert column("unsupported", [step(0, "a", content=earlier), step(1, "b", content=later)])[1] == expected
+    assert column("unsupported", [step(0, "a", content=later)], f"is it {earlier}?")[0] == expected
+
+
+def test_tables_of_numbers_cost_no_time() -> None:
+    """Three steps of ten thousand decimals each, and one number with ten thousand places."""
+    tables = [" ".join(f"{i + k / 7 + 11:.{4 - k}f}" for i in range(10_000)) for k in range(3)]
+    steps = [step(k, "a", content=text) for k, text in enumerate([*tables, "1." + "7" * 10_000])]
+    began = time.process_time()
+    found = column("unsupported", steps)
+    assert time.process_time() - began < 2
+    assert found[0] == pytest.approx(math.log1p(10_000))
+
+
 def test_what_a_call_passes_to_a_tool_is_a_claim_but_a_program_is_not() -> None:
     """An argument out of nowhere is as invented as a sentence; a result brings values by right."""
     asked = {"kind": "tool_call", "tool": "search", "arguments": '{"id": 4711}'}
@@ -171,6 +211,32 @@ def test_words_that_assume(words: str) -> None:
 def test_words_that_answer_from_memory(words: str) -> None:
     """The look-up that should have been is missing."""
     assert lone("from_memory", words) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "then", "goes_on"),
+    [
+        ("error", {"content": "so the answer is yes"}, 1),
+        ("empty", {"content": "so the answer is yes"}, 1),
+        ("ok", {"content": "so the answer is yes"}, 0),
+        ("unknown", {"content": "so the answer is yes"}, 0),
+        ("error", {"kind": "plan"}, 0),
+        ("error", {"content": "I looked again", "tool_status": "ok"}, 0),
+        ("error", {"kind": "tool_call", "tool": "search", "arguments": '{"id": "krill"}'}, 0),
+        ("error", {"kind": "tool_call", "tool": "search", "arguments": '{"id": 4711}'}, 1),
+        ("error", {"kind": "tool_call", "tool": "code", "content": "```\n4711\n```"}, 0),
+    ],
+)
+def test_going_on_after_a_failure_without_mending_it(status: ToolStatus, then: dict[str, Any], goes_on: int) -> None:
+    """Words alone, or a call with values out of nowhere; a new try, a plan or code is none, nor is all that follows."""
+    steps = [
+        step(0, "a", "tool_call", tool="search"),
+        step(1, "t", "tool_result", tool_status=status, tool_rule="r", parents=(0,)),
+        step(2, "b", then.pop("kind", "message"), **then),
+        step(3, "t", "tool_result", tool_status="ok", tool_rule="r"),
+        step(4, "b"),
+    ]
+    assert column("goes_on", steps) == {0: 0, 2: goes_on, 4: 0}
 
 
 def test_words_that_only_look_alike_do_not_count() -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["__version__", "blame", "graph", "ingest", "report"]
+__all__ = ["__version__", "blame", "dependency_graph", "ingest", "report"]
 
 
 def ingest(
@@ -77,8 +77,13 @@ def blame(
     return explain(database_path(Path(db) if db is not None else None), run, options)
 
 
-def graph(run: str = "@last", db: str | PathLike[str] | None = None) -> tuple[Run, Sequence[Step], Sequence[Edge]]:
-    """A run, its steps, and the edges of its information dependency graph."""
+def dependency_graph(
+    run: str = "@last", db: str | PathLike[str] | None = None
+) -> tuple[Run, Sequence[Step], Sequence[Edge]]:
+    """A run, its steps, and the edges of its information dependency graph.
+
+    Not called `graph`: importing the module tracer.graph would put the module in its place.
+    """
     from tracer.config import database_path
     from tracer.explanation import graph as graph_of
 

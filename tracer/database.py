@@ -44,6 +44,10 @@ class Database:
         self._on_statement(sql)
         try:
             return self.connection.execute(sql, parameters).fetchall()
+        except RuntimeError as error:  # how DuckDB passes on Ctrl-C
+            if "interrupt" in str(error).lower():
+                raise KeyboardInterrupt from error
+            raise
         except duckdb.IOException as error:  # a full or vanished disk, a damaged block
             raise DatabaseError(f"the database cannot be read or written: {str(error).splitlines()[0]}") from error
 

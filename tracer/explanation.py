@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -76,8 +77,9 @@ def graph(path: Path, ref: str = "@last") -> tuple[Run, Sequence[Step], Sequence
         steps, edges = store.steps(run.id), store.edges(run.id)
     if edges is None:
         edges = dependency_graph(steps, run.task)
-        with Store.open(path) as store:
-            store.save_edges(run.id, edges)
+        if _may_change(path):
+            with Store.open(path) as store:
+                store.save_edges(run.id, edges)
     return run, steps, edges
 
 
@@ -126,8 +128,15 @@ def _file(path: Path) -> tuple[str, str]:
 
 
 def _keep(path: Path, found: Sequence[Explanation], new_graphs: Sequence[str]) -> None:
+    if not _may_change(path):
+        return
     with Store.open(path) as store:
         for explained in found:
             if explained.run.id in new_graphs:
                 store.save_edges(explained.run.id, explained.edges)
             store.save_finding(explained.finding)
+
+
+def _may_change(path: Path) -> bool:
+    """A database in an archive or on another's share can be asked, too; then nothing is kept in it."""
+    return os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)

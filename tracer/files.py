@@ -1,4 +1,4 @@
-"""Files that we write: whole or not at all."""
+"""Files that we write, whole or not at all, and the folders they go to."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from tracer.errors import TracerError
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder, with those above it, unless it is there; return the path."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TracerError(
+            f"cannot make the folder {path} ({error.strerror}): name one in a folder you may write to"
+        ) from error
+    return path
 
 
 def write_whole(path: Path, data: bytes) -> Path:

@@ -37,7 +37,9 @@ MIN_WEIGHT = 0.05
 SPANS_PER_EDGE = 8
 """Of the shared values, this many of the heaviest are kept as text spans."""
 _EXACT_BETWEENNESS = 400
-"""Up to so many nodes betweenness is exact; above, it is estimated from this many sources, drawn with a fixed seed."""
+"""Up to so many nodes betweenness is exact; above, it is estimated from fewer sources, drawn with a fixed seed."""
+_BETWEENNESS_WORK = 2_000_000
+"""How many edges that estimate may look at, a few seconds' worth: one source looks at each edge once."""
 
 
 class Shared(NamedTuple):
@@ -69,8 +71,13 @@ def _parents(steps: Sequence[Step]) -> Iterable[tuple[int, int, float, str]]:
     for step in steps:
         for parent in step.parents:
             if 0 <= parent < step.index:
-                reason = f"answers call {step.call_id}" if step.call_id else "was given it, says the log"
-                yield parent, step.index, 1 / len(step.parents), reason
+                yield parent, step.index, 1 / len(step.parents), _why_parent(step)
+
+
+def _why_parent(step: Step) -> str:
+    if step.call_id:
+        return f"answers call {step.call_id}"
+    return "is its result" if step.kind == "tool_result" else "was given it, says the log"
 
 
 def _handoffs(steps: Sequence[Step]) -> Iterable[tuple[int, int, float, str]]:
@@ -207,11 +214,18 @@ def impact(steps: Sequence[Step], edges: Sequence[Edge], alpha: float = ALPHA) -
     import networkx as nx
 
     graph = as_networkx(steps, edges)
-    sample = None if len(graph) <= _EXACT_BETWEENNESS else _EXACT_BETWEENNESS
-    between: dict[int, float] = nx.betweenness_centrality(graph, k=sample, seed=0)
+    between: dict[int, float] = nx.betweenness_centrality(graph, k=_sources(graph), seed=0)
     degree = {node: float(count) for node, count in graph.out_degree()}
     top_degree, top_between = max(degree.values(), default=0) or 1.0, max(between.values(), default=0) or 1.0
     return {node: alpha * degree[node] / top_degree + (1 - alpha) * between[node] / top_between for node in graph}
+
+
+def _sources(graph: nx.DiGraph[int]) -> int | None:
+    """From how many nodes betweenness is measured; None means all."""
+    if len(graph) <= _EXACT_BETWEENNESS:
+        return None
+    edges: int = graph.number_of_edges()
+    return max(32, min(_EXACT_BETWEENNESS, _BETWEENNESS_WORK // max(1, edges)))
 
 
 def propagation_path(steps: Sequence[Step], edges: Sequence[Edge], cause: int, symptom: int) -> tuple[PathStep, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tracer.database import Database
-from tracer.errors import BadInputError
+from tracer.errors import BadInputError, TracerError
+from tracer.files import make_folder
 
 _OURS = b"tracer.table"
 """Key in a Parquet file's metadata that says it is an export, and may be replaced by the next one."""
@@ -20,9 +21,12 @@ def export(database: Database, folder: Path) -> list[Path]:
     for path in files.values():
         if path.exists() and not _is_export(path):
             raise BadInputError(f"{path} is no export of tracer and stays: choose another folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for table, path in files.items():
-        _write(database, table, path)
+        try:
+            _write(database, table, path)
+        except OSError as error:
+            raise TracerError(f"cannot write {path} ({error.strerror}): name a folder you may write to") from error
     return list(files.values())
 
 
@@ -45,5 +49,5 @@ def _is_export(path: Path) -> bool:
 
     try:
         return _OURS in (pq.read_schema(path).metadata or {})
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, OSError):
         return False

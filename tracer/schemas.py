@@ -199,6 +199,25 @@ class WhoWhenReport(Form):
     protocol: str
 
 
+class AlarmRate(Form):
+    """Runs of one known outcome, with it hidden."""
+
+    model_config = ConfigDict(extra="allow")
+
+    n: int
+    root_cause: float = Field(description="Share that got the verdict root_cause.")
+    root_cause_ci: tuple[float, float] = Field(description="95 % interval of `root_cause`.")
+    p_failed_above_half: float
+    mean_p_failed: float
+
+
+class AlarmsReport(Form):
+    """`tracer bench alarms`: how often a success is accused."""
+
+    success: AlarmRate
+    failure: AlarmRate | None = None
+
+
 class Removed(Form):
     """`tracer runs rm`: the runs that were dropped."""
 
@@ -252,6 +271,7 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "blame": (BlameReport, 1),
     "graph": (GraphReport, 1),
     "bench-whowhen": (WhoWhenReport, 1),
+    "bench-alarms": (AlarmsReport, 1),
     "db-verify": (Verified, 1),
     "db-export": (Exported, 1),
     "db-path": (DatabaseFile, 1),

@@ -206,6 +206,8 @@ class Store:
         return rows.from_row(Run, found[0])
 
     def _why_not_one(self, ref: str, ids: Sequence[str]) -> str:
+        if ":" in ref:
+            return f"{ref!r} names a step: give the run alone, {ref.partition(':')[0]}"
         if ids:
             listed = ", ".join(ids[:4]) + (", …" if len(ids) > 4 else "")
             return f"{len(ids)} runs start with {ref!r}: {listed}; give more digits"

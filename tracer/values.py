@@ -6,6 +6,7 @@ Six classes, from the surest sign of reuse to the weakest, each with the weight 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -80,14 +81,25 @@ _TRAILING = ".,;:!?"
 def values(text: str, *, words: bool = True) -> Iterator[Value]:
     """Every value of a text, classes in the order of VALUE_CLASSES; the same words may count in several classes.
 
-    `words=False` leaves out the weakest class, plain words.
+    A link counts as a link only: its parts say nothing more. `words=False` leaves out the weakest class, plain words.
     """
+    links = [found.span() for found in VALUE_CLASSES["url"].pattern.finditer(text)]
     for name, value_class in VALUE_CLASSES.items():
         if name == "word" and not words:
             continue
         for found in value_class.pattern.finditer(text):
+            if name != "url" and _inside(links, found.start()):
+                continue
             if (key := _key(name, found)) is not None:
                 yield Value(key, found.start(), found.end(), value_class.weight)
+
+
+def _inside(spans: list[tuple[int, int]], place: int) -> bool:
+    """Whether a place lies in one of the spans, which are ascending and disjoint."""
+    if not spans:  # most texts
+        return False
+    last = bisect_right(spans, place, key=lambda span: span[0]) - 1
+    return last >= 0 and place < spans[last][1]
 
 
 def _key(name: str, found: re.Match[str]) -> str | None:

@@ -22,10 +22,29 @@ def bench_report(result: Mapping[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
+def alarms_report(result: Mapping[str, Any]) -> RenderableType:
+    """Rates of `tracer bench alarms`, in percent with 95 % intervals."""
+    lines = []
+    for name in ("success", "failure"):
+        if found := result.get(name):
+            lines.append(
+                f"{found['n']} runs that ended in {name}, with the outcome hidden: "
+                f"verdict root cause {_with_ci(found, 'root_cause')}; "
+                f"P(failed) above one half {_with_ci(found, 'p_failed_above_half')}, "
+                f"on average {found['mean_p_failed']:.2f}"
+            )
+    return Text("\n".join(lines))
+
+
+def _with_ci(found: Mapping[str, Any], name: str) -> str:
+    low, high = found[f"{name}_ci"]
+    return f"{_pc(found[name])} % [{_pc(low)}, {_pc(high)}]"
+
+
 def _heading(name: str, subset: Mapping[str, Any], protocol: str) -> Text:
     words = f"{name} · {subset['n']} runs · protocol {protocol}"
     if subset["in_sample"]:
-        words += f" · {subset['in_sample']} runs of the training record left out"
+        words += f" · {subset['in_sample']} in-sample runs left out"
     return Text(words, style="bold")
 
 

@@ -11,7 +11,7 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Sequence
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -155,12 +155,17 @@ def _facts(step: Step) -> list[str]:
         f"{count:,} tokens {way}" for count, way in ((step.input_tokens, "in"), (step.output_tokens, "out")) if count
     ]
     time = step.started.isoformat(sep=" ", timespec="seconds") if step.started else step.raw_time
-    place = step.pointer and " ".join(
-        str(part) for part in (step.pointer.file, step.pointer.member, step.pointer.line, step.pointer.path) if part
-    )
     to = f"to {step.recipient}" if step.recipient else None
-    facts = (wording.KINDS[step.kind], to, step.role, step.model, *tokens, time, place)
+    facts = (wording.KINDS[step.kind], to, step.role, step.model, *tokens, time, _place(step))
     return [clean(fact) for fact in facts if fact]
+
+
+def _place(step: Step) -> str:
+    """Where the step stands in its log; of the path only the name, for a report is sent to others."""
+    if step.pointer is None:
+        return ""
+    file, member, line, path = step.pointer.file, step.pointer.member, step.pointer.line, step.pointer.path
+    return " ".join(str(part) for part in (PurePath(file).name, member, line, path) if part)
 
 
 def _edges(steps: Sequence[Step], edges: Sequence[Edge]) -> list[dict[str, Any]]:

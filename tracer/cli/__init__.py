@@ -6,10 +6,12 @@ imports what it needs when it runs.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -36,6 +38,10 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
 """Every command in the order of the help text; a command with sub-commands is a Typer of its own."""
 
 
+_LOST_OUTPUT = {errno.EPIPE: 0, errno.ENOSPC: TracerError.exit_code}
+"""Exit codes when the reader of a pipe has gone, and when the disk is full."""
+
+
 class Roof(TyperGroup):
     """Where errors end: a mistake of the user's is one line on stderr, a closed pipe is silence."""
 
@@ -46,15 +52,21 @@ class Roof(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was called."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # here, where a full disk or a closed pipe can still be told in one line
         except TracerError as error:
             from tracer.text import clean
 
             print(f"error: {clean(str(error))}", file=sys.stderr)
             raise typer.Exit(error.exit_code) from error
-        except BrokenPipeError as error:
+        except OSError as error:
+            if error.errno not in _LOST_OUTPUT:
+                raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit complains again
-            raise typer.Exit(0) from error
+            if error.errno == errno.ENOSPC:
+                print("error: no space left where the output goes", file=sys.stderr)
+            raise typer.Exit(_LOST_OUTPUT[error.errno]) from error
+        return result
 
 
 app = typer.Typer(
@@ -92,6 +104,9 @@ def options(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; an error of ours prints its traceback and is 70."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller: the next file we open must not get its number
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - to the end
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a narrow encoding must not stop a report

@@ -22,6 +22,7 @@ class Protocol(StrEnum):
 
     shipped = "shipped"
     cv = "cv"
+    transfer = "transfer"
 
 
 @app.callback()
@@ -35,7 +36,9 @@ def whowhen(
     protocol: Annotated[
         Protocol,
         typer.Option(
-            "--protocol", help="shipped: the shipped ranker on runs it has not seen; cv: trained anew in folds."
+            "--protocol",
+            help="shipped: the shipped ranker on runs it has not seen; cv: trained anew in folds; "
+            "transfer: trained on the other subsets only.",
         ),
     ] = Protocol.shipped,
     second_labels: Annotated[
@@ -66,16 +69,44 @@ def whowhen(
         print_report(bench_report(result))
 
 
-def labelled(folder: Path) -> list[Recording]:
-    """Every labelled run below a folder; a file that cannot be read is told on stderr."""
+@app.command()
+def alarms(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATHS...", help="Logs of runs whose outcome is known.")],
+    as_json: AsJson = False,
+) -> None:
+    """Hide how runs ended, and count how often a success is accused.
+
+    \b
+    Example: tracer bench alarms results.json
+    """
+    import json
+
+    from tracer.analyses.bench_alarms import bench_alarms
+    from tracer.viz.bench import alarms_report
+
+    result = bench_alarms(read(paths))
+    if as_json:
+        print(json.dumps(result, indent=2))
+    else:
+        print_report(alarms_report(result))
+
+
+def read(paths: list[Path]) -> list[Recording]:
+    """Every run in the logs; what cannot be read is told on stderr."""
     from tracer.cli.output import warn
     from tracer.collectors.ingest import read_recordings
-    from tracer.errors import BadInputError
 
-    recordings, skipped = read_recordings([folder])
+    recordings, skipped = read_recordings(paths)
     for source, reason in skipped:
         warn(f"skipped {source}: {reason}")
-    found = [recording for recording in recordings if recording.run.labels]
+    return recordings
+
+
+def labelled(folder: Path) -> list[Recording]:
+    """Every labelled run below a folder."""
+    from tracer.errors import BadInputError
+
+    found = [recording for recording in read([folder]) if recording.run.labels]
     if not found:
         raise BadInputError(f"{folder}: no labelled run in it; give a folder of Who&When files")
     return found

@@ -36,10 +36,10 @@ def demo(
     """
     from tracer.data.demo import DEMO_RUNS
     from tracer.explanation import explain, explain_all
+    from tracer.files import make_folder
     from tracer.viz.html import write_html
 
-    folder.mkdir(parents=True, exist_ok=True)
-    database = folder / "demo.duckdb"
+    database = make_folder(folder) / "demo.duckdb"
     runs = _load(database, DEMO_RUNS)
     found = {each.run.id: each for each in explain_all(database)}
     shown = explain(database, runs[DEMO_RUNS[0].file].id)

@@ -18,7 +18,10 @@ _SHOWN = 10
 
 
 def ingest(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATHS...", help="Log files, archives, or folders of them.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATHS...", readable=False, help="Log files, archives, or folders of them."),
+    ],
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
@@ -54,6 +57,8 @@ def _print(result: Ingested) -> None:
         added = [_count(result.runs, "run"), _count(result.steps, "step")]
         added += [_count(result.spans, "span")] if result.spans else []
         print(f"added {', '.join(added)}" if any(result[:3]) else "nothing new: all of it was loaded before")
+    if result.spans and not any(loaded.runs for loaded in result.sources):
+        warn("no run begins in these spans: none of them calls a model or a tool, or works for an agent")
     _warn_of_skipped(result)
 
 
@@ -72,6 +77,8 @@ def _refuse(result: Ingested) -> None:
     """End with an error when no file was a log: its own reason where there is only one."""
     from tracer.errors import BadInputError
 
+    if not result.skipped:
+        raise BadInputError("nothing was loaded: there is no file; hidden ones are read only when named")
     if len(result.skipped) == 1:
         raise BadInputError(": ".join(result.skipped[0]))
     _warn_of_skipped(result)

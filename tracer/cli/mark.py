@@ -55,7 +55,9 @@ def mark(
     from tracer.schemas import Marked
     from tracer.store import Mark, Store
 
-    if (table is None) == (not addresses) or (table is None and failed == ok) or (table is not None and (failed or ok)):
+    singly = bool(addresses) and failed != ok
+    in_a_table = table is not None and not (addresses or failed or ok or expected)
+    if not (in_a_table or (singly and table is None)):
         raise TracerError("name RUNs with either --failed or --ok, or give them all in one --csv FILE")
     with Store.open(database_path(db), must_exist=True) as store:
         if table is not None:

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from tracer.cli.bench import labelled
+from tracer.cli.bench import labelled, read
 from tracer.cli.options import AsJson
-from tracer.cli.output import hint, warn
+from tracer.cli.output import hint
 
 SHOWN = ("runs", "strength", "cross_validated_log_loss")
 """What of the training record is printed."""
@@ -72,13 +72,9 @@ def failure(
     Example: tracer train failure results.json
     """
     from tracer.analyses.train_failure import train_failure
-    from tracer.collectors.ingest import read_recordings
     from tracer.files import write_whole
 
-    recordings, skipped = read_recordings(paths)
-    for source, reason in skipped:
-        warn(f"skipped {source}: {reason}")
-    model = train_failure(recordings, " ".join(path.name for path in paths))
+    model = train_failure(read(paths), " ".join(path.name for path in paths))
     write_whole(output, f"{model.model_dump_json(indent=2)}\n".encode())
     if as_json:
         print(json.dumps({"failure": str(output), **model.training}, indent=2))
