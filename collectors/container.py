@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -115,7 +116,7 @@ def _open_folder(path: Path) -> Container:
 
 def _what_instead(path: Path) -> str:
     """What stands where a file should."""
-    if path.is_dir():
+    if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
         return "a folder that cannot be listed"
     return "not a regular file" if path.exists() else "no such file"
 

@@ -29,12 +29,12 @@ def anchor(target: str, database: Path, options: Options = DEFAULTS) -> Anchors:
 
     The answer is kept when there is a database; a file alone makes none.
     """
-    from tracer.analyses.anchors import METHODS, find
+    chain = chain_of(target, database)
+    model = load(options.lm, device=options.device, dtype=options.dtype)
+    from tracer.analyses.anchors import METHODS, find  # needs torch, which the model has loaded by now
 
     if options.method not in METHODS:
         raise TracerError(f"no method {options.method!r}; there are: {', '.join(METHODS)}")
-    chain = chain_of(target, database)
-    model = load(options.lm, device=options.device, dtype=options.dtype)
     parameters = {**METHODS[options.method].parameters, "dtype": str(model.model.dtype).removeprefix("torch.")}
     if database.exists():
         with Store.open(database, read_only=True) as store:
