@@ -8,10 +8,14 @@ NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	if $$name -c '$(NEW_ENOUGH)' 2>/dev/null; then echo $$name; break; fi; done)
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo demo-core test lint bench docs clean
 
-# Explain the failed runs that come with the package; the last line is the path of the HTML report.
-demo: $(VENV)/.core
+# Explain the failed runs that come with the package, and a chain of thought with the pocket model.
+demo: $(VENV)/.lm
+	$(BIN)/tracer demo
+
+# The same without torch: it says what it leaves out.
+demo-core: $(VENV)/.core
 	$(BIN)/tracer demo
 
 # Everything that CI checks on the sources.
@@ -46,7 +50,12 @@ $(VENV)/.core: pyproject.toml constraints.txt
 	PYTHONWARNINGS="ignore:Editable" $(INSTALL) --editable .
 	@touch $@
 
+# torch and transformers, of exactly the versions in constraints.txt.
+$(VENV)/.lm: $(VENV)/.core
+	PYTHONWARNINGS="ignore:Editable" $(INSTALL) --editable ".[lm]"
+	@touch $@
+
 # What lint and the tests need; pip reads the groups from pyproject.toml.
-$(VENV)/.dev: $(VENV)/.core
+$(VENV)/.dev: $(VENV)/.lm
 	$(INSTALL) --group tests --group lint
 	@touch $@

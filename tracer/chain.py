@@ -10,6 +10,9 @@ from tracer.errors import BadInputError
 from tracer.records import Run, Step
 
 
+TAG = "<think>"
+
+
 class Chain(NamedTuple):
     """The text of one piece of reasoning."""
 
@@ -19,11 +22,13 @@ class Chain(NamedTuple):
     """The reasoning, exactly as it stands in the log."""
     source: str
     """RUN:STEP, or the file's path."""
+    opening: str = ""
+    """What stood between the two in the log, such as a think tag."""
 
     @property
     def whole(self) -> str:
-        """What the language model reads: the prompt, a line break where it ends without white space, the reasoning."""
-        gap = "\n" if self.prompt and not self.prompt[-1].isspace() and self.text[:1] not in (" ", "\n") else ""
+        """What the language model reads: the prompt, what opened the reasoning (else a line break), the reasoning."""
+        gap = self.opening or ("\n" if self.prompt and not self.prompt[-1].isspace() else "")
         return f"{self.prompt}{gap}{self.text}"
 
     @property
@@ -49,7 +54,8 @@ def of_step(run: Run, steps: Sequence[Step], index: int | None = None) -> Chain:
         why = "its reasoning is sealed by the provider and cannot be read" if sealed else "it holds no reasoning"
         raise BadInputError(f"{run.id}:{step.index}: {why}; steps with reasoning: {_listed(steps)}")
     given = [each.content for each in steps[: step.index] if each.agent != step.agent and each.content.strip()]
-    return Chain(given[-1] if given else run.task, step.reasoning, f"{run.id}:{step.index}")
+    opening = TAG if (step.reasoning_origin or "").startswith(TAG) else ""
+    return Chain(given[-1] if given else run.task, step.reasoning, f"{run.id}:{step.index}", opening)
 
 
 def _step(run: Run, steps: Sequence[Step], index: int | None) -> Step:
