@@ -9,7 +9,6 @@ from typing import NamedTuple
 from tracer.errors import BadInputError
 from tracer.records import Run, Step
 
-
 TAG = "<think>"
 
 

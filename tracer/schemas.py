@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from tracer.records import Candidate, Edge, Finding, Label, Outcome, Run, Step, StepKind, Verdict
+from tracer.records import Anchors, Candidate, Edge, Finding, Label, Outcome, Run, Step, StepKind, Verdict
 
 if TYPE_CHECKING:
     from tracer.store import Mark, Summary
@@ -218,6 +218,37 @@ class AlarmsReport(Form):
     failure: AlarmRate | None = None
 
 
+class PocketReport(Form):
+    """`tracer bench pocket`: shares of problems that the pocket model solves."""
+
+    model_config = ConfigDict(extra="allow")
+
+    n: int
+    greedy: float
+    sampled: float = Field(description="One draw each, at temperature 0.8.")
+    team_greedy: float
+
+
+class EdgeScore(Form):
+    """One score on one kind of pair."""
+
+    auroc: float
+    auroc_ci: tuple[float, float]
+    ap: float
+    ap_ci: tuple[float, float]
+
+
+class AnchorsBench(Form):
+    """`tracer bench anchors`: white-box scores against edges that are true by construction."""
+
+    model_config = ConfigDict(extra="allow")
+
+    n: int = Field(description="Traces per seed.")
+    base_rate: dict[str, float]
+    edges: dict[str, dict[str, EdgeScore]]
+    decisive: dict[str, Any]
+
+
 class Removed(Form):
     """`tracer runs rm`: the runs that were dropped."""
 
@@ -272,6 +303,9 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "graph": (GraphReport, 1),
     "bench-whowhen": (WhoWhenReport, 1),
     "bench-alarms": (AlarmsReport, 1),
+    "bench-pocket": (PocketReport, 1),
+    "bench-anchors": (AnchorsBench, 1),
+    "anchors": (Anchors, 1),
     "db-verify": (Verified, 1),
     "db-export": (Exported, 1),
     "db-path": (DatabaseFile, 1),

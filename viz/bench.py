@@ -36,6 +36,39 @@ def alarms_report(result: Mapping[str, Any]) -> RenderableType:
     return Text("\n".join(lines))
 
 
+def pocket_report(result: Mapping[str, Any]) -> RenderableType:
+    """Shares of problems solved, in percent with 95 % intervals."""
+    lines = [
+        f"{name}: {_pc(result[name])} % [{_pc(low)}, {_pc(high)}] of {result['n']}"
+        for name, (low, high) in result["intervals"].items()
+    ]
+    return Text("\n".join(lines))
+
+
+def edges_report(result: Mapping[str, Any]) -> RenderableType:
+    """AUROC / average precision of each score by kind of pair, then how often the decisive sentence is found."""
+    table = Table(box=None, pad_edge=False, header_style="dim", title=None)
+    categories = list(result["base_rate"])
+    table.add_column("AUROC / AP")
+    for name in categories:
+        table.add_column(Text(name.replace("_", "\n")), justify="right")
+    table.add_row("base rate", *(f"{result['base_rate'][name]:.3f}" for name in categories))
+    for score, found in result["edges"].items():
+        cells = [f"{found[name]['auroc']:.3f} / {found[name]['ap']:.3f}" for name in categories]
+        table.add_row(Text(clean(score)), *cells)
+    decisive = result["decisive"]
+    told = [
+        f"{clean(name)} {_pc(rates['top1'][0])} % / {_pc(rates['top3'][0])} %"
+        for name, rates in decisive.items()
+        if name != "n"
+    ]
+    words = (
+        f"Decisive sentence first / among the first three, of {decisive['n']} traces that have one: {', '.join(told)}"
+    )
+    head = f"{result['seeds']} x {result['n']} traces · model {clean(result['model']['name'])}"
+    return Group(Text(head, style="bold"), table, Text(words))
+
+
 def _with_ci(found: Mapping[str, Any], name: str) -> str:
     low, high = found[f"{name}_ci"]
     return f"{_pc(found[name])} % [{_pc(low)}, {_pc(high)}]"

@@ -91,6 +91,57 @@ def alarms(
         print_report(alarms_report(result))
 
 
+Count = Annotated[int, typer.Option("--n", min=1, help="How many problems, or traces per seed.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Which ones: the same seed gives the same.")]
+
+
+@app.command()
+def pocket(n: Count = 100, seed: Seed = 0, as_json: AsJson = False) -> None:
+    """Let the pocket model solve fresh problems of its world.
+
+    Alone, greedily and sampled at temperature 0.8, and as every agent of a team.
+
+    \b
+    Example: tracer bench pocket --n 500
+    """
+    import json
+
+    from tracer.lm import require
+    from tracer.viz.bench import pocket_report
+
+    require()
+    from tracer.analyses.bench_pocket import bench as run_bench
+
+    result = run_bench(n, seed)
+    if as_json:
+        print(json.dumps(result, indent=2))
+    else:
+        print_report(pocket_report(result))
+
+
+@app.command()
+def anchors(n: Count = 50, seed: Seed = 0, as_json: AsJson = False) -> None:
+    """Score the white-box methods against edges that are true by construction.
+
+    \b
+    Example: tracer bench anchors --n 100
+    """
+    import json
+
+    from tracer.lm import load
+    from tracer.viz.bench import edges_report
+
+    model = load()
+    from tracer.analyses.bench_anchors import bench_anchors
+
+    with ProgressBar("reading traces") as progress:
+        result = bench_anchors(model, n, seed, lambda done, total: progress("trace", done, total))
+    if as_json:
+        print(json.dumps(result, indent=2))
+    else:
+        print_report(edges_report(result))
+
+
 def read(paths: list[Path]) -> list[Recording]:
     """Every run in the logs; what cannot be read is told on stderr."""
     from tracer.cli.output import warn

@@ -63,6 +63,16 @@ class LM(Protocol):
         """How likely each continuation of the prefix is, at temperature 1."""
 
 
+def require() -> None:
+    """Say which extra to install where torch or transformers are missing."""
+    from importlib.util import find_spec
+
+    from tracer.errors import MissingExtraError
+
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        raise MissingExtraError.for_extra("lm", "A local language model")
+
+
 def load(name: str = POCKET, *, device: str | None = None, dtype: str | None = None) -> LocalLM:
     """The model of a name: `pocket`, a folder, or a Hugging Face model that is already on this machine."""
     from tracer.lm.local import LocalLM
