@@ -36,11 +36,11 @@ class Phase(NamedTuple):
 PHASES = (
     Phase("recall", {"recall": 1.0}, 2.5, gate=0.97),
     Phase("easy", {"easy": 0.75, "recall": 0.25}, 2.0, gate=0.98),
-    Phase("full", {"full": 0.3, "rare": 0.6, "recall": 0.1}, 4.0, gate=0.993),
-    Phase("teams", {"full": 0.1, "rare": 0.48, "team": 0.3, "talk": 0.07, "recall": 0.05}, 5.0),
-    Phase("settle", {"full": 0.15, "rare": 0.48, "team": 0.28, "talk": 0.06, "recall": 0.03}, 4.0, decays=True),
+    Phase("full", {"full": 0.1, "rare": 0.72, "drill": 0.12, "recall": 0.06}, 4.0, gate=0.993),
+    Phase("teams", {"full": 0.05, "rare": 0.52, "drill": 0.05, "team": 0.28, "talk": 0.06, "recall": 0.04}, 4.5),
+    Phase("settle", {"full": 0.15, "rare": 0.47, "drill": 0.04, "team": 0.28, "talk": 0.06}, 4.0, decays=True),
     Phase(
-        "noise", {"full": 0.3, "rare": 0.35, "team": 0.28, "talk": 0.05, "recall": 0.02}, 2.5, decays=True, noise=NOISY
+        "noise", {"full": 0.3, "rare": 0.35, "drill": 0.02, "team": 0.28, "talk": 0.05}, 2.5, decays=True, noise=NOISY
     ),
 )
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from tracer.data.chains import CLEAN, Noise, ending, trace
+from tracer.data.chains import CLEAN, Noise, ending, equation, result, trace
 from tracer.data.problems import FULL, Fact, Shape, problem
 from tracer.data.team_script import TEAM_SHAPE, team, transcript
 from tracer.data.teams import Turn, visible
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 EASY = Shape(operations=(1, 2, 3), facts=(4, 6), shared=0, detours=0, rumors=0.3)
-RARE = Shape(operations=(2, 3, 4, 5, 5), sums=0.75, shared=0.7, detours=0.35, rumors=0.6)
-CHECKING = CLEAN._replace(check=0.2, late=0.2)
+RARE = Shape(operations=(3, 4, 5, 5), sums=0.85, shared=0.75, detours=0.3, rumors=0.5)
+CHECKING = CLEAN._replace(check=0.1, late=0.15)
 """Checks are rare in a clean chain of thought; so they are made frequent while it is learned."""
 
 GATED = ("restated", "plan", "retrieve", "recall", "compute")
 """Kinds whose tokens, but for the first of a sentence, follow from the text before: a perfect model has them right."""
 KINDS = (
     "unlearned", "first", *GATED, "trust", "redo", "recheck", "check", "verdict", "backtrack", "consolidation",
-    "goal", "filler", "answer", "thought", "to", "content",
+    "goal", "filler", "answer", "thought", "to", "content", "drilled",
 )  # fmt: skip
 
 
@@ -100,6 +100,20 @@ def _any_fact(rng: random.Random, name: str) -> str:
     return Fact(name, rng.randint(0, LARGEST), rumor=draw > 0.9).text
 
 
+def drill(rng: random.Random, _noise: Noise) -> Example:
+    """Sums and steps, mostly sums: a problem has one at most, and there are hundreds to know by heart."""
+    ids, kinds = list(encode("Q:\n<think>")), [0] * len(encode("Q:\n<think>"))
+    for name in rng.sample(NAMES, 10):
+        first, second = rng.randint(0, LARGEST // 2 + 4), rng.randint(0, LARGEST // 2)
+        sums = rng.random() < 0.75 and first + second <= LARGEST
+        fact = Fact(name, 0, NAMES[:2]) if sums else Fact(name, 0, NAMES[:1], rng.choice(STEPS))
+        numbers = [first, second] if sums else [first]
+        found = encode(equation(fact, numbers, result(fact, numbers)))
+        ids += found
+        kinds += [0] * (len(found) - 2) + [KINDS.index("drilled"), 0]
+    return Example(ids, kinds)
+
+
 def chain(rng: random.Random, noise: Noise, shape: Shape) -> Example:
     """A problem with its chain of thought."""
     made = trace(problem(rng.getrandbits(48), shape), 0, noise)
@@ -131,6 +145,7 @@ def _pieces(turn: Turn, viewer: str | None, public: bool) -> Sequence[tuple[str,
 
 SOURCES: dict[str, Callable[[random.Random, Noise], Example]] = {
     "recall": recall,
+    "drill": drill,
     "easy": lambda rng, noise: chain(rng, noise, EASY),
     "full": lambda rng, noise: chain(rng, noise, FULL),
     "rare": lambda rng, noise: chain(rng, noise, RARE),
