@@ -53,7 +53,7 @@ class Sight:
             for layer, window in enumerate(_windows(model, config))
         ]
         self.notes = tuple(self._notes(where))
-        self._modules = _attention_modules(model)
+        self._modules = attention_modules(model)
         self._table: dict[int, Tensor] = {}
 
     @property
@@ -128,6 +128,6 @@ def _windows(model: Any, config: Any) -> list[int | None]:
     return [window if kind == "sliding_attention" else None for kind in kinds]
 
 
-def _attention_modules(model: Any) -> list[nn.Module]:
+def attention_modules(model: Any) -> list[nn.Module]:
     """The module of each layer that computes attention."""
     return [m for m in model.modules() if "Attention" in type(m).__name__ and hasattr(m, "layer_idx")]

@@ -1,7 +1,11 @@
-"""Surprisal: how unlikely the model finds each sentence, -ln p of its tokens given all before them, in nats.
+"""Surprisal: how little the model expected each sentence, in nats per token.
 
-The cheapest score there is, and a strong baseline: a planted slip is nearly always an unlikely token. A belief that is
-held half of the time is not. Needs torch and transformers; imported on use only.
+    mean(t) = mean over the tokens x of sentence t of  -log p(x | all before),        max(t) = the largest of them
+
+A sentence without a token has 0 and 0. The first token of a text is predicted by nothing and counts for nobody. One
+plain pass; logits are made for a few positions at a time.
+
+Needs torch and transformers; imported on use only.
 """
 
 from __future__ import annotations
@@ -10,51 +14,49 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from tracer.analyses.blocks import BLOCK_TOKENS, Room
 from tracer.analyses.causal import Causal
+from tracer.analyses.removal import Array, Span
 from tracer.analyses.suppression_mask import Sight
-
-Array = npt.NDArray[np.float64]
 
 
 class Surprisal(NamedTuple):
-    """Of each sentence; NaN where it holds no token that anything precedes."""
+    """What each of n sentences cost."""
 
     mean: Array
-    """(n,) mean over the sentence's tokens"""
-    highest: Array
-    """(n,) its most surprising token"""
-
-
-def surprisal(model: Any, ids: Tensor, spans: Sequence[tuple[int, int]]) -> Surprisal:
-    """One pass over ids (T,), spans [a, b) in tokens; logits are made for a few positions at a time."""
-    values = token_surprisal(model, ids)
-    slices = [values[max(0, start - 1) : max(0, end - 1)] for start, end in spans]
-    return Surprisal(
-        np.array([part.mean() if len(part) else np.nan for part in slices]),
-        np.array([part.max() if len(part) else np.nan for part in slices]),
-    )
+    """(n,) nats per token"""
+    max: Array
+    """(n,) nats of the least expected token"""
 
 
 @torch.inference_mode()
-def token_surprisal(model: Any, ids: Tensor) -> Array:
-    """-ln p of each token but the first, (T - 1,)."""
-    if len(ids) < 2:
-        return np.zeros(0)
+def log_probs(model: Any, ids: Tensor) -> Array:
+    """log p of each token given all before it, (T,); 0 for the first one."""
     causal = Causal(model)
     rows = causal.rows([ids])  # (1, T)
-    sight = Sight(model, len(ids))
-    found: list[Tensor] = []
+    found = torch.zeros(rows.shape[1], device=causal.device)
+    sight = Sight(model, rows.shape[1])
     with sight.applied():
-        for block, state in causal.plain(rows, sight, Room(causal.layers, *rows.shape), BLOCK_TOKENS):
-            for start in range(0, state.shape[1], step := causal.positions_at_once(1)):
-                logits = causal.logits(state[:, start : start + step])[0]  # (positions, V)
-                first = block.start + start + 1
-                tokens = rows[0, first : first + len(logits)]
-                logits = logits[: len(tokens)]
-                found.append(logits.logsumexp(dim=1) - logits.gather(1, tokens[:, None])[:, 0])
-    return np.asarray(torch.cat(found).double().cpu().numpy())
+        for block, hidden in causal.plain(rows, sight, Room(causal.layers, *rows.shape), BLOCK_TOKENS):
+            size = causal.positions_at_once(1)
+            for start in range(block.start, min(block.end, len(found) - 1), size):
+                end = min(start + size, block.end, len(found) - 1)
+                logits = causal.logits(hidden[0, start - block.start : end - block.start])  # (positions, V)
+                chosen = logits.gather(1, rows[0, start + 1 : end + 1, None])[:, 0]
+                found[start + 1 : end + 1] = chosen - logits.logsumexp(dim=1)
+    return np.asarray(found.double().cpu().numpy())
+
+
+def surprisal(model: Any, ids: Tensor, spans: Sequence[Span]) -> Surprisal:
+    """The surprisal of the sentences of one text: ids (T,), spans [a, b) in tokens."""
+    if not spans:
+        return Surprisal(np.zeros(0), np.zeros(0))
+    cost = -log_probs(model, ids)
+    parts = [cost[max(1, start) : end] for start, end in spans]
+    return Surprisal(
+        np.array([part.mean() if len(part) else 0.0 for part in parts]),
+        np.array([part.max() if len(part) else 0.0 for part in parts]),
+    )
