@@ -153,7 +153,7 @@ def measure(lm: LocalLM, text: str, spans: Spans, groups: Sequence[Sequence[int]
 
     joint(t, s) = the larger of what hiding s does to t and what hiding all of s's group does, as a share per target.
     """
-    from tracer.analyses.receivers import sentence_attention
+    from tracer.analyses.sentence_attention import sentence_attention
 
     tokens = read(lm, text, spans)
     single = suppress(lm.model, tokens.ids, tokens.spans)
@@ -163,7 +163,7 @@ def measure(lm: LocalLM, text: str, spans: Spans, groups: Sequence[Sequence[int]
         kl=single.kl,
         log_kl=single.log_kl,
         drop=single.drop,
-        attention=sentence_attention(lm.model, tokens.ids, tokens.spans, shifted=True).mean(axis=(0, 1)),
+        attention=sentence_attention(lm.model, tokens.ids, tokens.spans, (), shifted=True).mean,
         surprisal=np.nan_to_num(surprisal(lm.model, tokens.ids, tokens.spans).mean),
     )
 
