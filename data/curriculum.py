@@ -1,8 +1,8 @@
 """What the pocket model learns when: look-ups first, rare structure often, teams after plain problems, noise last.
 
 A phase ends when the model has its gated tokens right (an average over the last pools of examples), or its tokens are
-spent. The learning rate stands still until `settle` and then falls in a line to zero; slips and beliefs come only in
-the last phase, at a low rate, so that they are learned as what may happen and not as what is right.
+spent. The learning rate stands still until the plain problems are learned, and then falls to zero; slips and beliefs
+come only in the last phase, at a low rate, so that they are learned as what may happen and not as what is right.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ class Phase(NamedTuple):
     """Share of the examples from each source."""
     millions: float
     """Most tokens, padding left out."""
+    rate: tuple[float, float] = (1.0, 1.0)
+    """Learning rate at the start and the end, as shares of the peak; a straight line between them."""
     gate: float | None = None
     """The phase ends early when every gated kind of token is right this often."""
-    decays: bool = False
     noise: Noise = CHECKING
 
 
@@ -37,10 +38,15 @@ PHASES = (
     Phase("recall", {"recall": 1.0}, 2.5, gate=0.97),
     Phase("easy", {"easy": 0.75, "recall": 0.25}, 2.0, gate=0.98),
     Phase("full", {"full": 0.1, "rare": 0.72, "drill": 0.12, "recall": 0.06}, 4.0, gate=0.993),
-    Phase("teams", {"full": 0.05, "rare": 0.52, "drill": 0.05, "team": 0.28, "talk": 0.06, "recall": 0.04}, 4.5),
-    Phase("settle", {"full": 0.15, "rare": 0.47, "drill": 0.04, "team": 0.28, "talk": 0.06}, 4.0, decays=True),
     Phase(
-        "noise", {"full": 0.3, "rare": 0.35, "drill": 0.02, "team": 0.28, "talk": 0.05}, 2.5, decays=True, noise=NOISY
+        "teams",
+        {"full": 0.05, "rare": 0.54, "drill": 0.04, "team": 0.27, "talk": 0.06, "recall": 0.04},
+        5.0,
+        (0.7, 0.5),
+    ),
+    Phase("settle", {"full": 0.15, "rare": 0.48, "drill": 0.03, "team": 0.28, "talk": 0.06}, 5.0, (0.5, 0.25)),
+    Phase(
+        "noise", {"full": 0.3, "rare": 0.35, "drill": 0.02, "team": 0.28, "talk": 0.05}, 3.0, (0.25, 0.0), noise=NOISY
     ),
 )
 
@@ -60,14 +66,10 @@ class Recipe(NamedTuple):
     """Tokens of a reply that is looked at."""
 
 
-def learning_rate(phases: Sequence[Phase], phase: int, spent: float) -> float:
+def learning_rate(phase: Phase, spent: float) -> float:
     """Share of the peak rate after `spent` million tokens of a phase."""
-    if not phases[phase].decays:
-        return 1.0
-    falling = [k for k, each in enumerate(phases) if each.decays]
-    total = sum(phases[k].millions for k in falling)
-    before = sum(phases[k].millions for k in falling if k < phase)
-    return max(0.0, 1 - (before + spent) / total)
+    first, last = phase.rate
+    return first + (last - first) * min(1.0, spent / phase.millions)
 
 
 def pool(phase: Phase, seed: int, index: int, size: int) -> list[list[Example]]:

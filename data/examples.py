@@ -1,9 +1,10 @@
 """Training examples: token ids, and for each token whether it is learned and as what kind of token it is counted.
 
 recall   many facts, then all of them again in another order: only what a subject settles is learned
+drill    computations, one after the other: only the results are learned
 easy     short problems without a shared person
 full     problems as in `problems.FULL`
-rare     the same with the rare structure made frequent: sums, shared persons, detours, deep chains
+rare     the same with the rare structure made frequent: sums, shared persons, deep chains
 team     a talk as one agent sees it: the agent's own turns are learned
 talk     a talk as a whole, everybody's thoughts shown: all agents' turns are learned
 """

@@ -112,7 +112,7 @@ class Trainer:
         tokens, losses = 0, []
         self.model.train(True)
         for batch in pool(phase, self.seed, progress.pools, self.recipe.pool):
-            rate = learning_rate(self.recipe.phases, progress.phase, progress.spent + tokens / 1e6)
+            rate = learning_rate(phase, progress.spent + tokens / 1e6)
             for optimizer, peak in zip(self.optimizers, (MUON_RATE, ADAM_RATE), strict=True):
                 optimizer.param_groups[0]["lr"] = peak * rate
             loss, hits, kinds = self._gradients(batch)

@@ -20,7 +20,7 @@ from tracer.data.world import TEST, problem, trace  # noqa: E402
 from tracer.data.world_words import END, vocabulary  # noqa: E402
 
 TINY = Recipe(
-    phases=(Phase("recall", {"recall": 1.0}, 0.001), Phase("noise", {"easy": 1.0}, 0.001, decays=True, noise=NOISY)),
+    phases=(Phase("recall", {"recall": 1.0}, 0.001), Phase("noise", {"easy": 1.0}, 0.001, noise=NOISY)),
     pool=6,
     problems=2,
     teams=1,
@@ -96,14 +96,12 @@ def test_pools_are_the_same_again_and_their_batches_keep_to_their_size() -> None
     assert all(len(batch) * max(len(e.ids) for e in batch) <= BATCH_TOKENS for batch in first)
 
 
-def test_the_rate_stands_still_and_then_falls_to_zero() -> None:
-    """1 before the first falling phase; a straight line to 0 over the falling ones."""
-    phases = (Phase("a", {}, 5), Phase("b", {}, 3, decays=True), Phase("c", {}, 1, decays=True))
-    assert learning_rate(phases, 0, 4.9) == 1
-    assert learning_rate(phases, 1, 0) == 1
-    assert learning_rate(phases, 1, 2) == 0.5
-    assert learning_rate(phases, 2, 0) == 0.25
-    assert learning_rate(phases, 2, 1.5) == 0
+def test_the_rate_falls_in_a_straight_line_within_a_phase() -> None:
+    """From the first share of the peak to the last, and no further."""
+    falling = Phase("falling", {}, 4.0, (0.5, 0.1))
+    assert [learning_rate(falling, spent) for spent in (0, 2, 4, 5)] == pytest.approx([0.5, 0.3, 0.1, 0.1])
+    assert learning_rate(PHASES[0], 1.0) == 1.0
+    assert PHASES[-1].rate[1] == 0.0
 
 
 def test_a_phase_ends_when_its_weakest_kind_passes_the_gate_or_its_tokens_are_spent() -> None:
