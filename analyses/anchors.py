@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tracer.analyses.removal import Trace, effects
-from tracer.analyses.suppression import AGGREGATES, Suppression, share, suppress
+from tracer.analyses.joint import joint, redundant, search
+from tracer.analyses.receivers import broadcast, receivers
+from tracer.analyses.sentence_attention import GAPS, sentence_attention
+from tracer.analyses.suppression import AGGREGATES, share, suppress
 from tracer.analyses.surprisal import surprisal
 from tracer.chain import Chain
 from tracer.lm.offsets import token_spans
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 Spans = Sequence[tuple[int, int]]
+
+
+SEARCHED = 200
+"""Up to so many sentences redundant groups are searched for: it costs four times the suppression itself."""
+TOLD = 10
+"""Redundant groups that are told, at most."""
 
 
 class Tokens(NamedTuple):
@@ -42,6 +50,8 @@ class Weighed(NamedTuple):
     """(n,), NaN where it cannot say"""
     matrix: Array | None = None
     """(n, n) effect of column on row"""
+    redundant: tuple[dict[str, Any], ...] = ()
+    evidence: Mapping[str, Any] = {}
     notes: tuple[str, ...] = ()
 
 
@@ -60,7 +70,38 @@ def _by_suppression(lm: LocalLM, tokens: Tokens) -> Weighed:
         return Weighed(np.full(len(tokens.spans), np.nan), np.zeros((len(tokens.spans),) * 2))
     found = suppress(lm.model, tokens.ids, tokens.spans)
     matrix = AGGREGATES["share"](found)
-    return Weighed(outgoing(matrix), matrix, found.notes)
+    if len(tokens.spans) > SEARCHED:
+        return Weighed(
+            outgoing(matrix), matrix, notes=(*found.notes, f"copies are searched up to {SEARCHED} sentences")
+        )
+    return Weighed(outgoing(matrix), matrix, _redundant(lm, tokens), notes=found.notes)
+
+
+def _redundant(lm: LocalLM, tokens: Tokens) -> tuple[dict[str, Any], ...]:
+    """Groups of which any one suffices for a target, the strongest first."""
+    together = joint(lm.model, tokens.ids, tokens.spans, search(lm.model, tokens.ids, tokens.spans))
+    return tuple(
+        {
+            "sentences": list(each.group),
+            "target": each.target,
+            "single": _rounded(each.alone),
+            "joint": _rounded(each.effect),
+            "interaction": _rounded(together.interaction[each.target, together.groups.index(each.group)]),
+        }
+        for each in redundant(together)[:TOLD]
+    )
+
+
+def _by_receivers(lm: LocalLM, tokens: Tokens) -> Weighed:
+    found = sentence_attention(lm.model, tokens.ids, tokens.spans)
+    chosen = {gap: receivers([found], gap) for gap in GAPS}
+    first = chosen[GAPS[0]]
+    evidence = {
+        str(gap): [{"layer": h.layer, "head": h.head, "kurtosis": _rounded(h.kurtosis)} for h in each.heads]
+        for gap, each in chosen.items()
+    }
+    notes = () if first.heads else ("this model has no receiver heads in this text, so no sentence gets a weight",)
+    return Weighed(broadcast(found, first), found.mean, evidence={"receiver_heads": evidence}, notes=notes)
 
 
 def _by_surprisal(lm: LocalLM, tokens: Tokens) -> Weighed:
@@ -70,8 +111,13 @@ def _by_surprisal(lm: LocalLM, tokens: Tokens) -> Weighed:
 METHODS: dict[str, Method] = {
     "suppress": Method(
         _by_suppression,
-        "mean share of what all earlier sentences do to a later one (KL when hidden from it, 0-1)",
+        "later sentences' worth that rests on it: its share of what earlier sentences do to each (KL), summed",
         {"score": "share", "temperature": 1.0, "version": 1},
+    ),
+    "receivers": Method(
+        _by_receivers,
+        f"mean attention that receiver heads pay to it from {GAPS[0]} sentences on",
+        {"gap": GAPS[0], "version": 1},
     ),
     "surprisal": Method(_by_surprisal, "mean -ln p of its tokens, in nats", {"version": 1}),
 }
@@ -93,6 +139,8 @@ def find(lm: LocalLM, chain: Chain, method: str, parameters: Mapping[str, Any]) 
         parameters=dict(parameters),
         sentences=tuple(_sentence(chain, k, span, weighed.weights[k]) for k, span in enumerate(spans)),
         matrix=None if weighed.matrix is None else tuple(tuple(map(_rounded, row)) for row in weighed.matrix),
+        redundant=weighed.redundant,
+        evidence=dict(weighed.evidence),
         notes=weighed.notes,
     )
 
@@ -113,10 +161,9 @@ def read(lm: LocalLM, text: str, spans: Spans) -> Tokens:
 
 
 def outgoing(matrix: Array) -> Array:
-    """What each sentence does to the later ones on average, (n,); NaN for the last, which has none."""
-    later = np.tri(len(matrix), k=-1)
-    count = later.sum(axis=0)
-    return np.asarray(np.divide((matrix * later).sum(axis=0), count, out=np.full(len(matrix), np.nan), where=count > 0))
+    """What each sentence does to all later ones together, (n,); NaN for the last, which has none."""
+    total = np.tril(matrix, -1).sum(axis=0)
+    return np.asarray(np.where(np.arange(len(matrix)) < len(matrix) - 1, total, np.nan))
 
 
 def _sentence(chain: Chain, index: int, span: tuple[int, int], weight: float) -> AnchorSentence:
@@ -148,35 +195,18 @@ class Measures(NamedTuple):
     """(n,)"""
 
 
-def measure(lm: LocalLM, text: str, spans: Spans, groups: Sequence[Sequence[int]]) -> Measures:
-    """All scores of a text. `groups` are sentences with the same content, hidden together for the joint score:
-
-    joint(t, s) = the larger of what hiding s does to t and what hiding all of s's group does, as a share per target.
-    """
-    from tracer.analyses.sentence_attention import sentence_attention
-
+def measure(lm: LocalLM, text: str, spans: Spans) -> Measures:
+    """All scores of a text. `joint` is what a source contributes once its copies are gone, as a share per target; the
+    groups that are hidden together come from the search, which knows nothing of the truth."""
     tokens = read(lm, text, spans)
-    single = suppress(lm.model, tokens.ids, tokens.spans)
+    ids, inside = tokens.ids, tokens.spans
+    single = suppress(lm.model, ids, inside)
     return Measures(
         share=share(single.kl),
-        joint=share(np.maximum(single.kl, _together(lm, tokens, groups, single))),
+        joint=share(np.maximum(joint(lm.model, ids, inside, search(lm.model, ids, inside)).score, 0.0)),
         kl=single.kl,
         log_kl=single.log_kl,
         drop=single.drop,
-        attention=sentence_attention(lm.model, tokens.ids, tokens.spans, (), shifted=True).mean,
-        surprisal=np.nan_to_num(surprisal(lm.model, tokens.ids, tokens.spans).mean),
+        attention=sentence_attention(lm.model, ids, inside, (), shifted=True).mean,
+        surprisal=np.nan_to_num(surprisal(lm.model, ids, inside).mean),
     )
-
-
-def _together(lm: LocalLM, tokens: Tokens, groups: Sequence[Sequence[int]], single: Suppression) -> Array:
-    """(n, n) KL at each target when the source's whole group is hidden; 0 for sources without a group."""
-    found = np.zeros_like(single.kl)
-    if not groups:
-        return found
-    joint = effects(lm.model, [Trace(tokens.ids, tokens.spans)], [[tuple(group) for group in groups]])[0]
-    for number, group in enumerate(groups):
-        for source in group:
-            later = np.arange(len(found)) > source
-            outside = ~np.isin(np.arange(len(found)), group)
-            found[later & outside, source] = joint.kl[number][later & outside]
-    return found

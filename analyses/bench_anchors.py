@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tracer.analyses.anchors import Measures, measure
+from tracer.analyses.anchors import Measures, measure, outgoing
 from tracer.data.world import NOISY, TEST, Sentence, Trace, problem, trace
 from tracer.stats import Estimate, auroc, average_precision, wilson
 
@@ -27,7 +27,7 @@ SEEDS = 3
 FAR = 4
 """Sentences between source and target from which on a pair is far."""
 PROMPT_KINDS = frozenset({"fact", "rumor", "question"})
-RESAMPLES = 200
+RESAMPLES = 100
 Progress = Callable[[int, int], None]
 
 
@@ -93,7 +93,7 @@ def _run(lm: LocalLM, n: int, seed: int, done: int, progress: Progress | None) -
     found = []
     for k in range(n):
         each = drawn(seed, k)
-        measures = measure(lm, each.prompt + each.cot, spans_of(each), groups_of(each))
+        measures = measure(lm, each.prompt + each.cot, spans_of(each))
         found.append((_pairs(each, measures), _ranks(each, measures)))
         if progress:
             progress(done + k + 1, SEEDS * n)
@@ -118,15 +118,6 @@ def spans_of(each: Trace) -> list[tuple[int, int]]:
         spans.append((place, place + len(sentence.text)))
         place += len(sentence.text)
     return spans
-
-
-def groups_of(each: Trace) -> list[list[int]]:
-    """Sentences that carry the same content."""
-    members: dict[str, list[int]] = {}
-    for index, sentence in enumerate((*each.units, *each.sentences)):
-        if sentence.group is not None:
-            members.setdefault(sentence.group, []).append(index)
-    return [group for group in members.values() if len(group) > 1]
 
 
 def _pairs(each: Trace, measures: Measures) -> Pairs:
@@ -207,15 +198,11 @@ def _ranks(each: Trace, measures: Measures) -> Hits:
         return {}
     ranks = {}
     for name, matrix in SCORES.items():
-        values = measures.surprisal[first:] if name == "surprisal" else outgoing(matrix(measures))[first:]
+        values = (
+            measures.surprisal[first:] if name == "surprisal" else np.nan_to_num(outgoing(matrix(measures)))[first:]
+        )
         ranks[name] = int((values > values[decisive[0]]).sum()) + 1
     return ranks
-
-
-def outgoing(matrix: Array) -> Array:
-    """What a sentence does to the later ones on average, shape (n,); 0 for the last."""
-    later = np.tri(len(matrix), k=-1)
-    return np.asarray((matrix * later).sum(axis=0) / np.maximum(later.sum(axis=0), 1))
 
 
 def _decisive(hits: Sequence[Hits]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ class Chain(NamedTuple):
     prompt: str
     """What the model was given, as far as the log tells; "" where it does not."""
     text: str
-    """The reasoning, exactly as it stands in the log."""
+    """The reasoning as it stands in the log, but for blanks at its end."""
     source: str
     """RUN:STEP, or the file's path."""
     opening: str = ""
@@ -54,7 +54,9 @@ def of_step(run: Run, steps: Sequence[Step], index: int | None = None) -> Chain:
         raise BadInputError(f"{run.id}:{step.index}: {why}; steps with reasoning: {_listed(steps)}")
     given = [each.content for each in steps[: step.index] if each.agent != step.agent and each.content.strip()]
     opening = TAG if (step.reasoning_origin or "").startswith(TAG) else ""
-    return Chain(given[-1] if given else run.task, step.reasoning, f"{run.id}:{step.index}", opening)
+    # Blanks at the end say nothing, and a small vocabulary may have no word for one.
+    prompt = given[-1] if given else run.task
+    return Chain(prompt, step.reasoning.rstrip(), f"{run.id}:{step.index}", opening)
 
 
 def _step(run: Run, steps: Sequence[Step], index: int | None) -> Step:
