@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from tracer.stats import Estimate, bootstrap_mean, calibration, logistic, wilson
+from tracer.stats import Estimate, auroc, average_precision, bootstrap_mean, calibration, logistic, wilson
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 1), (1, 1), (3, 10), (29, 64), (64, 64), (500, 1000)])
@@ -105,3 +105,32 @@ def test_calibration_survives_certainty() -> None:
     """Stated 0 and 1 are clipped, not divided by."""
     found = calibration([0.0, 1.0, 0.5, 0.5], [False, True, True, False], "abcd", resamples=20)
     assert all(math.isfinite(value) for estimate in found for value in estimate)
+
+
+def test_auroc_counts_ties_half() -> None:
+    """Of 2 x 3 pairs of a true and a false one, 4 are in order and 1 is a tie: 4.5 / 6."""
+    scores = np.array([0.9, 0.4, 0.4, 0.1, 0.5])
+    true = np.array([True, True, False, False, False])
+    assert auroc(scores, true) == pytest.approx(4.5 / 6)
+    assert auroc(-scores, true) == pytest.approx(1.5 / 6)
+
+
+def test_auroc_is_mann_whitney() -> None:
+    """The oracle is scipy's U."""
+    generator = np.random.default_rng(3)
+    scores, true = generator.integers(0, 9, 200).astype(float), generator.random(200) < 0.3
+    u = stats.mannwhitneyu(scores[true], scores[~true]).statistic
+    assert auroc(scores, true) == pytest.approx(u / (true.sum() * (~true).sum()))
+
+
+def test_average_precision_by_hand() -> None:
+    """True at ranks 1 and 3 of 4: (1/1 + 2/3) / 2; with all scores equal it is the base rate."""
+    true = np.array([True, False, True, False])
+    assert average_precision(np.array([4.0, 3.0, 2.0, 1.0]), true) == pytest.approx((1 + 2 / 3) / 2)
+    assert average_precision(np.ones(4), true) == pytest.approx(0.5)
+
+
+def test_one_kind_alone_has_no_area() -> None:
+    """NaN, not a made-up figure."""
+    assert math.isnan(auroc(np.ones(3), np.ones(3, dtype=bool)))
+    assert math.isnan(average_precision(np.ones(3), np.zeros(3, dtype=bool)))
