@@ -87,7 +87,7 @@ def joint_all(
     removals = [_removals(len(trace.spans), each) for trace, each in zip(traces, wanted, strict=True)]
     found = effects(model, traces, removals, settings)
     return [
-        _joint(len(trace.spans), own, dict(zip(rows, each.kl, strict=True)))
+        combined(len(trace.spans), own, dict(zip(rows, each.kl, strict=True)))
         for trace, own, rows, each in zip(traces, wanted, removals, found, strict=True)
     ]
 
@@ -109,7 +109,8 @@ def _removals(sentences: int, groups: Sequence[Group]) -> list[Group]:
     return list(dict.fromkeys([*singles, *groups, *parts]))
 
 
-def _joint(sentences: int, groups: Sequence[Group], effect: dict[Group, Array]) -> Joint:
+def combined(sentences: int, groups: Sequence[Group], effect: dict[Group, Array]) -> Joint:
+    """Put single and joint effects together: `effect` has (n,) for each sentence, group and group less a member."""
     single = np.stack([effect[source,] for source in range(sentences)], axis=1) if sentences else np.zeros((0, 0))
     score = single.copy()
     both = np.zeros((sentences, len(groups)))

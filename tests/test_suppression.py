@@ -85,7 +85,7 @@ def test_sources_come_before_targets(tiny_model: Any) -> None:
 def test_shares_of_a_target_sum_to_one() -> None:
     """Row by row; a target that nothing moves has no shares."""
     kl = np.array([[0, 0, 0], [0.5, 0, 0], [0.3, 0.1, 0]])
-    np.testing.assert_allclose(share(kl), [[0, 0, 0], [1, 0, 0], [0.75, 0.25, 0]])
+    np.testing.assert_allclose(share(kl), np.array([[0, 0, 0], [1, 0, 0], [0.75, 0.25, 0]]))
 
 
 def test_rows_are_centred_over_the_sources_before() -> None:
@@ -171,7 +171,7 @@ def test_a_model_that_is_no_causal_lm() -> None:
         vocab_size=96, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, pad_token_id=0
     )
     with pytest.raises(MissingExtraError, match="BertModel is no causal language model"):
-        suppress(BertModel(config).eval(), text(), SPANS)
+        suppress(BertModel(config), text(), SPANS)
 
 
 def unmasked(given: Any) -> Any:
