@@ -3,7 +3,8 @@
     We need Cal. Cal: Ana plus Hal. Ana: Hal +5. Hal: 1. Ana = 1 +5 = 4. Hal: 1. Cal = 4 plus 1 = 5.
     Wait, check Ana. Again Ana = 1 +5 = 6. That was wrong. Cal = 6 plus 1 = 7. So Cal is 7.
 
-What is needed is looked up from the answer backwards, first operand first, and computed on the way back. Slips happen
+What is needed is looked up from the answer backwards, first operand first, and computed on the way back; a number that
+is known already is said again before it is used, if it is the second one or the second one took some work. Slips happen
 (a wrong result), rumours may be believed, and a check may find either. Between two facts about one person, the writer
 throws a coin.
 """
@@ -247,6 +248,9 @@ class _Writer:
         for operand in fact.operands:
             self.asked[operand] = source
             self._evaluate(operand)
+        if fact.operands[1:] and self.sentences[self.state].kind not in {"retrieve", "recall"}:
+            # The second number took some work: the first one is said again, so that both stand side by side.
+            self._recall(fact.operands[0])
         self._compute(fact, source)
 
     def _compute(self, fact: Fact, source: set[int]) -> None:

@@ -37,16 +37,11 @@ class Phase(NamedTuple):
 PHASES = (
     Phase("recall", {"recall": 1.0}, 2.5, gate=0.97),
     Phase("easy", {"easy": 0.75, "recall": 0.25}, 2.0, gate=0.98),
-    Phase("full", {"full": 0.1, "rare": 0.72, "drill": 0.12, "recall": 0.06}, 4.0, gate=0.993),
+    Phase("full", {"full": 0.1, "rare": 0.75, "drill": 0.08, "recall": 0.07}, 6.0, (1.0, 0.6), gate=0.993),
+    Phase("teams", {"full": 0.05, "rare": 0.56, "drill": 0.03, "team": 0.3, "recall": 0.06}, 4.0, (0.6, 0.45)),
+    Phase("settle", {"full": 0.15, "rare": 0.47, "drill": 0.03, "team": 0.3, "talk": 0.05}, 4.0, (0.45, 0.2)),
     Phase(
-        "teams",
-        {"full": 0.05, "rare": 0.54, "drill": 0.04, "team": 0.27, "talk": 0.06, "recall": 0.04},
-        5.0,
-        (0.7, 0.5),
-    ),
-    Phase("settle", {"full": 0.15, "rare": 0.48, "drill": 0.03, "team": 0.28, "talk": 0.06}, 5.0, (0.5, 0.25)),
-    Phase(
-        "noise", {"full": 0.3, "rare": 0.35, "drill": 0.02, "team": 0.28, "talk": 0.05}, 3.0, (0.25, 0.0), noise=NOISY
+        "noise", {"full": 0.3, "rare": 0.35, "drill": 0.02, "team": 0.28, "talk": 0.05}, 2.5, (0.2, 0.0), noise=NOISY
     ),
 )
 
