@@ -78,7 +78,9 @@ def steps_of(history: list[dict[str, Any]], file: str, root: str) -> tuple[Step,
 
 
 def _framework(history: list[dict[str, Any]]) -> str | None:
-    """Named speakers are AG2's mark in this data set."""
+    """Named speakers are AG2's mark in Who&When itself; data sets in its schema number their entries."""
+    if any("step" in entry for entry in history):
+        return None
     return "ag2" if any(entry.get("name") for entry in history) else None
 
 
@@ -93,7 +95,10 @@ def _text_or_none(value: Any) -> str | None:
 
 
 def _label(value: Mapping[str, Any], where: str) -> Label:
-    stated = str(value["mistake_step"]).strip()
+    step = value["mistake_step"]
+    if isinstance(step, float) and step.is_integer():  # a Parquet column of numbers with a gap holds floats
+        step = int(step)
+    stated = str(step).strip()
     if not (stated.isascii() and stated.isdigit() and len(stated) < 10):
         raise BadInputError(f"{where}: mistake_step is {stated!r}, not a step number counted from 0")
     return Label(
