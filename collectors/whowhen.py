@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tracer.collectors.ag2 import history_steps
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
-from tracer.collectors.history import chat_step, join_code_runs, text_of
+from tracer.collectors.history import text_of
 from tracer.collectors.magentic import is_magentic, magentic_steps
 from tracer.errors import BadInputError
-from tracer.records import Label, Pointer, Recording, Run, Step, content_hash, run_id
+from tracer.records import Label, Recording, Run, Step, content_hash, run_id
 
 KEYS = ("mistake_agent", "mistake_step", "history")
 
@@ -72,9 +73,7 @@ def steps_of(history: list[dict[str, Any]], file: str, root: str) -> tuple[Step,
     """Exactly one step for each entry of the history: labels count entries."""
     if is_magentic(history):
         return magentic_steps(history, file, root)
-    return join_code_runs(
-        [chat_step(i, entry, Pointer(file=file, path=f"{root}/{i}")) for i, entry in enumerate(history)]
-    )
+    return history_steps(history, file, root, one_each=True)
 
 
 def _framework(history: list[dict[str, Any]]) -> str | None:
