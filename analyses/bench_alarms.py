@@ -23,7 +23,10 @@ def bench_alarms(recordings: Sequence[Recording]) -> dict[str, Any]:
     for run, steps in known:
         hidden = run.model_copy(update={"outcome": "unknown", "outcome_source": None, "answer": None})
         findings[run.outcome].append(blame(hidden, steps))
-    return {"schema": "bench-alarms/1", **{name: _summary(found) for name, found in findings.items() if found}}
+    return {
+        "schema": "urn:blametrace:schema:bench-alarms:1",
+        **{name: _summary(found) for name, found in findings.items() if found},
+    }
 
 
 def _summary(findings: Sequence[Finding]) -> dict[str, Any]:

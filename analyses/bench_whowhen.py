@@ -19,7 +19,7 @@ from tracer.analyses.blame import METHODS
 from tracer.analyses.cases import Case, folds, prepare
 from tracer.analyses.ranker import RankerModel, shipped
 from tracer.analyses.scoring import Prediction, score
-from tracer.analyses.train_ranker import group_hash, predict, predict_position, train
+from tracer.analyses.train_ranker import MIN_RUNS, group_hash, predict, predict_position, train
 from tracer.errors import BadInputError
 from tracer.records import Recording
 from tracer.stats import bootstrap_mean
@@ -58,7 +58,7 @@ def bench(
     if not cases:
         raise BadInputError("no labelled run here; give a folder of Who&When files")
     predictions = _PROTOCOLS[protocol](cases, progress)
-    result: dict[str, Any] = {"schema": "bench-whowhen/1", "protocol": protocol, "subsets": {}}
+    result: dict[str, Any] = {"schema": "urn:blametrace:schema:bench-whowhen:1", "protocol": protocol, "subsets": {}}
     for name in sorted({subset_of(case) for case in cases}):
         members = [case for case in cases if subset_of(case) == name]
         result["subsets"][name] = _subset(members, predictions, protocol)
@@ -103,8 +103,14 @@ def _shipped(cases: Sequence[Case], _: Progress | None) -> Rows:
 
 def _cv(cases: Sequence[Case], progress: Progress | None) -> Rows:
     rows: Rows = {"ranker": [], "position-only": []}
-    for seed in range(SEEDS):
-        for k, held in enumerate(folds(cases, FOLDS, seed)):
+    divided = [folds(cases, FOLDS, seed) for seed in range(SEEDS)]
+    if len(cases) - max(len(held) for parts in divided for held in parts) < MIN_RUNS:
+        raise BadInputError(
+            f"{len(cases)} labelled runs are too few to cross-validate: {MIN_RUNS} must be left to train on when the "
+            "runs of some questions are held out; `--protocol shipped` scores any number"
+        )
+    for seed, parts in enumerate(divided):
+        for k, held in enumerate(parts):
             others = [case for i, case in enumerate(cases) if i not in set(held)]
             model: RankerModel = train(others).model
             # each subset has its own cadence, so the position baseline may know it, too: it gets the better chance
@@ -122,6 +128,10 @@ def _transfer(cases: Sequence[Case], _: Progress | None) -> Rows:
     ranked: list[Prediction] = []
     for name in sorted({subset_of(case) for case in cases}):
         others = [case for case in cases if subset_of(case) != name]
+        if len(others) < MIN_RUNS:
+            raise BadInputError(
+                f"{len(others)} labelled runs that are not {name} are too few to train on; give at least {MIN_RUNS}"
+            )
         asked = {case.group for case in others}
         model = train(others).model
         fresh = [case for case in cases if subset_of(case) == name and case.group not in asked]

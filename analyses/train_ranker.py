@@ -42,6 +42,10 @@ def train(cases: Sequence[Case]) -> Trained:
     """Choose the strength, fit the threshold, fit the weights."""
     if len(cases) < MIN_RUNS:
         raise BadInputError(f"{len(cases)} labelled runs are too few to train on; give at least {MIN_RUNS}")
+    if len({case.group for case in cases}) < 2:
+        raise BadInputError(f"all {len(cases)} labelled runs are of one question; give runs of several")
+    if all(case.chosen is None for case in cases):
+        raise BadInputError(f"none of {len(cases)} labels stands on a step that an agent of its run took")
     trials = {strength: _out_of_fold(cases, strength) for strength in STRENGTHS}
     losses = {strength: _log_loss(cases, predicted) for strength, predicted in trials.items()}
     strength = min(losses, key=lambda key: losses[key])
@@ -70,8 +74,13 @@ def _families(cases: Sequence[Case]) -> dict[str, Family]:
 
 
 def fit_weights(rows: Sequence[tuple[Array, int | None]], columns: Sequence[Feature], strength: float) -> Array:
-    """Weights on the features' own scale; runs whose label is no candidate teach nothing here and are left out."""
+    """Weights on the features' own scale; runs whose label is no candidate teach nothing here and are left out.
+
+    Without any other run all weights are 0.
+    """
     kept = [(matrix, chosen) for matrix, chosen in rows if chosen is not None]
+    if not kept:
+        return np.zeros(len(columns))
     scale = np.concatenate([matrix for matrix, _ in kept]).std(axis=0)
     scale[scale < 1e-9] = 1.0
     signs = np.asarray([column.sign for column in columns])
@@ -111,7 +120,7 @@ def _out_of_fold(cases: Sequence[Case], strength: float) -> list[dict[int, float
 
 def _log_loss(cases: Sequence[Case], predicted: Sequence[dict[int, float]]) -> float:
     losses = [-math.log(p[case.label.step]) for case, p in zip(cases, predicted, strict=True) if case.label.step in p]
-    return sum(losses) / len(losses)
+    return sum(losses) / len(losses)  # not empty: `train` asks for a label on a step of its run
 
 
 def _threshold(cases: Sequence[Case], predicted: Sequence[dict[int, float]]) -> float:
@@ -120,7 +129,7 @@ def _threshold(cases: Sequence[Case], predicted: Sequence[dict[int, float]]) -> 
     stated = np.clip([p[i] for p, i in zip(predicted, top, strict=True)], 1e-6, 1 - 1e-6)
     right = np.asarray([float(i == case.label.step) for i, case in zip(top, cases, strict=True)])
     intercept, slope = logistic(np.log(stated / (1 - stated))[:, None], right)
-    return float(1 / (1 + math.exp(intercept / slope))) if slope > 0 else 1.0
+    return float(1 / (1 + math.exp(min(intercept / slope, 700.0)))) if slope > 0 else 1.0
 
 
 def group_hash(case: Case) -> str:

@@ -35,7 +35,7 @@ def chat_step(index: int, entry: Mapping[str, Any], pointer: Pointer) -> Step:
     role = str(entry.get("role") or "") or None
     base = Step(
         index=index,
-        agent=str(entry.get("name") or role or "unknown"),
+        agent=str(entry.get("name") or entry.get("agent") or role or "unknown"),
         kind="message",
         role=role,
         content=content,

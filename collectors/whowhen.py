@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tracer.collectors.ag2 import history_steps
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
-from tracer.collectors.history import chat_step, join_code_runs, text_of
+from tracer.collectors.history import text_of
 from tracer.collectors.magentic import is_magentic, magentic_steps
 from tracer.errors import BadInputError
-from tracer.records import Label, Pointer, Recording, Run, Step, content_hash, run_id
+from tracer.records import Label, Recording, Run, Step, content_hash, run_id
 
 KEYS = ("mistake_agent", "mistake_step", "history")
 
@@ -72,13 +73,13 @@ def steps_of(history: list[dict[str, Any]], file: str, root: str) -> tuple[Step,
     """Exactly one step for each entry of the history: labels count entries."""
     if is_magentic(history):
         return magentic_steps(history, file, root)
-    return join_code_runs(
-        [chat_step(i, entry, Pointer(file=file, path=f"{root}/{i}")) for i, entry in enumerate(history)]
-    )
+    return history_steps(history, file, root, one_each=True)
 
 
 def _framework(history: list[dict[str, Any]]) -> str | None:
-    """Named speakers are AG2's mark in this data set."""
+    """Named speakers are AG2's mark in Who&When itself; data sets in its schema number their entries."""
+    if any("step" in entry for entry in history):
+        return None
     return "ag2" if any(entry.get("name") for entry in history) else None
 
 
@@ -93,7 +94,10 @@ def _text_or_none(value: Any) -> str | None:
 
 
 def _label(value: Mapping[str, Any], where: str) -> Label:
-    stated = str(value["mistake_step"]).strip()
+    step = value["mistake_step"]
+    if isinstance(step, float) and step.is_integer():  # a Parquet column of numbers with a gap holds floats
+        step = int(step)
+    stated = str(step).strip()
     if not (stated.isascii() and stated.isdigit() and len(stated) < 10):
         raise BadInputError(f"{where}: mistake_step is {stated!r}, not a step number counted from 0")
     return Label(

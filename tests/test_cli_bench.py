@@ -116,7 +116,11 @@ def test_second_labels_are_shown(call: Call, tmp_path: Path) -> None:
         (["whowhen", "empty"], 3, "error: empty: no labelled run in it; give a folder of Who&When files"),
         (["whowhen", "runs", "--second-labels", "no.json"], 3, "error: no.json: cannot be read: No such file or dir"),
         (["whowhen", "runs", "--second-labels", "runs/0.json"], 3, "error: second labels: "),
-        (["whowhen", "runs", "--protocol", "cv"], 3, "error: 5 labelled runs are too few to train on"),
+        (
+            ["whowhen", "runs", "--protocol", "cv"],
+            3,
+            "error: 6 labelled runs are too few to cross-validate: 20 must be",
+        ),
         (["alarms", "nowhere"], 3, "error: nowhere: no such file or folder"),
         (["alarms", "runs"], 3, "error: no run here is known to have succeeded; give logs that state a reward"),
     ],

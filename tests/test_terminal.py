@@ -341,3 +341,12 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     long = [Step(index=0, agent="A" * 300, kind="message", content="word " * 5_000)]
     views = (terminal.blame_report(RUN, STEPS, FINDING, width=width), terminal.run_report(RUN, long))
     assert all(len(line) <= width for view in views for line in shown(view, width).splitlines())
+
+
+def test_a_narrow_table_of_many_runs_keeps_figures_whole_and_leaves_the_reasons_out() -> None:
+    """80 columns hold no reason beside run, agent and figure; a wide terminal shows it."""
+    narrow = shown(terminal.blame_table([(RUN, FINDING)], width=80), 80)
+    assert "why" not in narrow
+    assert "(out of domain)" in narrow
+    assert len(narrow.splitlines()) == 2
+    assert "why" in shown(terminal.blame_table([(RUN, FINDING)], width=160), 160)

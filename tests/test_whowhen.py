@@ -286,3 +286,46 @@ def test_two_real_runs_read_by_hand(real_logs: Path) -> None:
     assert [step.tool_status for step in steps if step.agent == "WebSurfer"] == ["ok"] * 6 + ["error"]
     assert [step.index for step in steps if "loop" in step.marks] == [13, 21, 25]
     assert (team.labels[0].agent, team.labels[0].step) == ("WebSurfer", 12)
+
+
+def test_entries_with_several_calls_or_results_are_one_step_each(tmp_path: Path) -> None:
+    """Labels count entries. The worst outcome counts, and the result answers its call's step."""
+    calls = [
+        {"id": "c1", "type": "function", "function": {"name": "search", "arguments": '{"q": "x"}'}},
+        {"id": "c2", "type": "function", "function": {"name": "look_up", "arguments": "{}"}},
+    ]
+    responses = [
+        {"tool_call_id": "c1", "role": "tool", "content": "42 results"},
+        {"tool_call_id": "c2", "role": "tool", "content": ""},
+    ]
+    history = [
+        {"name": "User", "role": "user", "content": "Find x."},
+        {"name": "Planner", "role": "assistant", "content": None, "tool_calls": calls},
+        {"name": "Tools", "role": "tool", "content": "42 results\n\n", "tool_responses": responses},
+        {"name": "Writer", "role": "assistant", "content": "42"},
+    ]
+    [(_, steps)] = read(written(tmp_path, record(history=history, mistake_agent="Planner")))
+    assert [(step.agent, step.kind) for step in steps] == [
+        ("User", "message"),
+        ("Planner", "tool_call"),
+        ("Tools", "tool_result"),
+        ("Writer", "message"),
+    ]
+    assert (steps[1].tool, steps[1].arguments) == ("search, look_up", '{"q": "x"}\n{}')
+    assert (steps[2].content, steps[2].tool_status, steps[2].parents) == ("42 results", "empty", (1,))
+
+
+def test_a_parquet_column_of_numbers_with_a_gap_still_holds_step_numbers(tmp_path: Path) -> None:
+    """Such a column comes out as floats."""
+    [(run, _)] = read(written(tmp_path, record(mistake_step=3.0)))
+    assert (run.labels[0].step, run.labels[0].stated) == (3, "3")
+
+
+def test_runs_in_this_schema_from_elsewhere_are_not_taken_for_ag2s(tmp_path: Path) -> None:
+    """Data sets that number their entries are no Who&When: no probability was fitted on such runs."""
+    numbered = [{**entry, "step": i} for i, entry in enumerate(CHAT)]
+    [(run, steps)] = read(written(tmp_path, record(history=numbered)))
+    assert run.framework is None
+    assert len(steps) == len(CHAT)
+    [(known, _)] = read(written(tmp_path, record(history=CHAT), "b.json"))
+    assert known.framework == "ag2"

@@ -195,6 +195,7 @@ class WhoWhenReport(Form):
 
     model_config = ConfigDict(extra="allow")
 
+    schema_id: str = Field(default="urn:blametrace:schema:bench-whowhen:1", alias="schema")
     subsets: dict[str, SubsetScore]
     protocol: str
 
@@ -214,6 +215,7 @@ class AlarmRate(Form):
 class AlarmsReport(Form):
     """`tracer bench alarms`: how often a success is accused."""
 
+    schema_id: str = Field(default="urn:blametrace:schema:bench-alarms:1", alias="schema")
     success: AlarmRate
     failure: AlarmRate | None = None
 
@@ -247,6 +249,44 @@ class AnchorsBench(Form):
     base_rate: dict[str, float]
     edges: dict[str, dict[str, EdgeScore]]
     decisive: dict[str, Any]
+
+
+class PlantedFault(Form):
+    """A fault that was planted in a demo run, beside the rank that blame gave it."""
+
+    run: str
+    file: str
+    verdict: Verdict
+    agent: str = Field(description="Who makes the planted mistake.")
+    planted_step: int
+    fault: str = Field(description="What was planted, in words.")
+    rank: int | None = Field(description="Among the candidates; null when it is not listed.")
+
+
+class DemoReport(Form):
+    """`tracer demo`: where everything is, and every planted fault."""
+
+    database: str
+    report: str
+    runs: list[PlantedFault]
+
+
+class TrainedRanker(Form):
+    """`tracer train ranker`: the file, and what the ranker was trained on."""
+
+    ranker: str
+    runs: int
+    strength: float = Field(description="The L2 penalty that was chosen.")
+    cross_validated_log_loss: float
+
+
+class TrainedFailure(Form):
+    """`tracer train failure`: the file, and what P(failed) was trained on."""
+
+    failure: str
+    runs: int
+    failures: int
+    cross_validated: dict[str, float] = Field(description="AUROC, log-loss and rates of a 10-fold cross-validation.")
 
 
 class Removed(Form):
@@ -301,6 +341,9 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "mark": (Marked, 1),
     "blame": (BlameReport, 1),
     "graph": (GraphReport, 1),
+    "demo": (DemoReport, 1),
+    "train-ranker": (TrainedRanker, 1),
+    "train-failure": (TrainedFailure, 1),
     "bench-whowhen": (WhoWhenReport, 1),
     "bench-alarms": (AlarmsReport, 1),
     "bench-pocket": (PocketReport, 1),

@@ -21,6 +21,8 @@ from tracer.viz import wording
 BAR = 10
 """Columns of a probability bar; it is full at 100 %."""
 _SHOWN = 5
+_ROOM_FOR_WHY = 110
+"""Columns from which on a table has room for reasons beside the figures."""
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _STYLES = {"failure": "red", "success": "green", "error": "red", "empty": "yellow"}
 
@@ -65,19 +67,22 @@ def run_table(rows: Iterable[RunRow]) -> Table:
     return table
 
 
-def blame_table(rows: Iterable[tuple[Run, Finding]]) -> Table:
-    """What one analysis says of many runs, one a line: the verdict and the leading step."""
-    table = _table("run", "verdict", "step", "agent", "probability", "why", ratio="why")
+def blame_table(rows: Iterable[tuple[Run, Finding]], *, width: int) -> Table:
+    """What one analysis says of many runs, one a line: the verdict and the leading step, and why if there is room."""
+    headings = ("run", "verdict", "step", "agent", "probability", "why")
+    has_room = width >= _ROOM_FOR_WHY
+    table = _table(*headings, ratio="why") if has_room else _table(*headings[:-1], ratio="agent")
     for run, finding in rows:
         first = wording.leading(finding)
-        table.add_row(
+        cells = (
             Text(wording.run_id(run)),
             Text(finding.verdict.replace("_", " "), style="red" if finding.verdict == "root_cause" else "dim"),
             Text(str(first.step) if first else "–", justify="right"),
             Text(wording.agent(first.agent, 24) if first else "–"),
-            Text(wording.figure(first, finding) if first else "–"),
+            Text(wording.figure(first, finding) if first else "–", no_wrap=True),
             _cut(wording.cues(first) if first else clean(finding.verdict_reason)),
         )
+        table.add_row(*(cells if has_room else cells[:-1]))
     return table
 
 

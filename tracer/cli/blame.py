@@ -103,7 +103,7 @@ def _all(path: Path, options: Options, as_json: bool) -> None:
         for explained in found:
             _print_json(explained)
     elif found:
-        print_report(blame_table((each.run, each.finding) for each in found))
+        print_report(blame_table(((each.run, each.finding) for each in found), width=report_width()))
         hint(f"`tracer blame {found[-1].run.id}` gives the reasons")
     else:
         print("no run to explain: none failed, and none is of unknown outcome")

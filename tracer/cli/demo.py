@@ -95,7 +95,7 @@ def _print(shown: Explanation, told: Sequence[tuple[DemoRun, Explanation]], runs
     print(f"{runs} runs of LangGraph and AG2 teams are in {database}. One in detail:\n")
     print_report(blame_report(shown.run, shown.steps, shown.finding, width=report_width()))
     print("\nAll that failed:\n")
-    print_report(blame_table((each.run, each.finding) for _, each in told))
+    print_report(blame_table(((each.run, each.finding) for _, each in told), width=report_width()))
     print("\nWhat was planted, to compare:\n")
     for row in _rows(told):
         rank = f"ranked {row['rank']}" if row["rank"] else "not among the candidates listed"

@@ -23,7 +23,13 @@ def print_report(report: RenderableType) -> None:
     """Print a report; colour only at a terminal, and never where NO_COLOR is set."""
     from rich.console import Console
 
-    Console(markup=False, emoji=False, highlight=False, width=report_width()).print(report)
+    console = Console(markup=False, emoji=False, highlight=False, width=report_width())
+    if console.is_terminal:
+        console.print(report)
+        return
+    with console.capture() as captured:
+        console.print(report)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))  # Rich pads lines to the full width
 
 
 def report_width() -> int:
