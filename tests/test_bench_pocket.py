@@ -1,6 +1,7 @@
 """The pocket model's own benchmark: what it counts, and that the shipped model passes its gates on a small sample."""
 
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 import pytest
 
@@ -39,6 +40,16 @@ def test_an_untrained_model_solves_nothing_and_the_result_says_so() -> None:
     assert sum(of for _, of in result["by_operations"].values()) == 1
 
 
+@pytest.fixture(name="shipped")
+def _shipped() -> Traversable:
+    """The folder of the shipped model."""
+    folder = files("tracer.data").joinpath("pocket")
+    if not folder.joinpath("model.safetensors").is_file():
+        pytest.skip("no pocket model has passed its gates yet: none is shipped")
+    return folder
+
+
+@pytest.mark.usefixtures("shipped")
 def test_the_shipped_model_solves_its_world() -> None:
     """On 40 fresh problems the interval of each share reaches into the gate that 500 had to pass."""
     pytest.importorskip("torch")
@@ -49,9 +60,9 @@ def test_the_shipped_model_solves_its_world() -> None:
         assert below <= high, (name, result[name])
 
 
-def test_the_shipped_model_is_small_and_has_a_card() -> None:
+def test_the_shipped_model_is_small_and_has_a_card(shipped: Traversable) -> None:
     """At most 8 MB with its tokenizer; the card tells how it was made."""
-    folder = files("tracer.data").joinpath("pocket")
+    folder = shipped
     sizes = {file.name: len(file.read_bytes()) for file in folder.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "README.md", "curve.json"} <= set(sizes)
     assert sum(sizes.values()) <= 8 * 10**6

@@ -19,6 +19,7 @@ NEED_A_FRAMEWORK = {"tracer.data.demo_langgraph", "tracer.data.demo_ag2"}
 WHITE_BOX = {
     f"tracer.analyses.{name}"
     for name in (
+        "ablation",
         "anchors",
         "bench_anchors",
         "blocks",
@@ -26,6 +27,7 @@ WHITE_BOX = {
         "joint",
         "receivers",
         "removal",
+        "sentence_attention",
         "suppression",
         "suppression_mask",
         "surprisal",
