@@ -34,7 +34,7 @@ from tracer.errors import MissingExtraError
 
 GAPS = (4, 8, 16)
 """Neighbours look at each other anyway; how far is far changes the picture, so several gaps are given."""
-QUERIES = 512
+QUERIES = 256
 """Queries per pass."""
 
 

@@ -101,8 +101,8 @@ def test_a_bystander_scores_nothing_for_its_neighbour() -> None:
     def on_the_last(effect: float) -> Any:
         return np.array([0, 0, 0, effect])
 
-    alone = {(k,): on_the_last(0.1 * (k < 2)) for k in range(4)}
-    pairs = {(0, 1): on_the_last(0.9), (1, 2): on_the_last(0.1)}
+    alone: dict[tuple[int, ...], Any] = {(k,): on_the_last(0.1 * (k < 2)) for k in range(4)}
+    pairs: dict[tuple[int, ...], Any] = {(0, 1): on_the_last(0.9), (1, 2): on_the_last(0.1)}
     found = combined(4, [*pairs], alone | pairs)
     np.testing.assert_allclose(found.score[3], [0.8, 0.8, 0, 0])
     np.testing.assert_allclose(found.interaction[3], [0.7, 0])
