@@ -7,6 +7,7 @@ holds nothing else makes no run.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -166,30 +167,31 @@ class _Teller:
                 if inside:
                     parents[inside[0]].add(entries[0])
                     parents[entries[-1]].add(inside[-1])
-        for origin, node in [*self._links(), *self._graph_edges()]:
-            before, after = self._entries(origin), self._entries(node)
-            if after and (earlier := [entry for entry in before if entry < after[0]]):
-                parents[after[0]].add(earlier[-1])
+        for before, node in [*self._links(), *self._graph_edges()]:
+            after = self._entries(node)
+            if after and (earlier := bisect_left(before, after[0])):
+                parents[after[0]].add(before[earlier - 1])
 
-    def _links(self) -> list[tuple[Node, Node]]:
-        """Each span that another links to, with that other."""
+    def _links(self) -> list[tuple[list[int], Node]]:
+        """The entries of each span that another links to, with that other."""
         places = {(node.span.trace_id, node.span.span_id): node for node in self.tree}
         found = [
             (places.get((link["trace_id"], link["span_id"])), node) for node in self.tree for link in node.span.links
         ]
-        return [(origin, node) for origin, node in found if origin is not None]
+        return [(self._entries(origin), node) for origin, node in found if origin is not None]
 
-    def _graph_edges(self) -> list[tuple[Node, Node]]:
-        """OpenInference's causal graph, which need not follow the span tree."""
-        named: dict[str, list[Node]] = defaultdict(list)
+    def _graph_edges(self) -> list[tuple[list[int], Node]]:
+        """OpenInference's causal graph, which need not follow the span tree: all entries under the parent's id.
+
+        A graph with a loop visits a node often; the visit that counts is the last one before.
+        """
+        named: dict[str, set[int]] = defaultdict(set)
         for node in self.tree:
-            named[str(node.span.attributes.get("graph.node.id") or "")].append(node)
-        return [
-            (origin, node)
-            for node in self.tree
-            if (parent := node.span.attributes.get("graph.node.parent_id"))
-            for origin in named.get(str(parent), ())
-        ]
+            if name := node.span.attributes.get("graph.node.id"):
+                named[str(name)].update(self._entries(node))
+        visits = {name: sorted(entries) for name, entries in named.items()}
+        parents = ((str(node.span.attributes.get("graph.node.parent_id") or ""), node) for node in self.tree)
+        return [(visits[parent], node) for parent, node in parents if parent in visits]
 
     def _entries(self, node: Node) -> list[int]:
         return sorted(entry for below in node.subtree() for entry in self.brought.get(id(below), ()))

@@ -279,6 +279,30 @@ def test_a_link_is_a_declared_parent() -> None:
     assert one(spans).steps[2].parents == (1,)
 
 
+def looped(turns: int) -> list[Span]:
+    """Two nodes of a graph that take turns, each naming the other as the node before it; nothing else joins them."""
+    return [
+        llm(
+            f"turn {i:05d}",
+            None,
+            (2 * i, 2 * i + 1),
+            [],
+            say("assistant", f"turn {i}"),
+            graph__node__id="ab"[i % 2],
+            graph__node__parent_id="ba"[i % 2],
+        )
+        for i in range(turns)
+    ]
+
+
+def test_in_a_graph_with_a_loop_the_last_visit_of_the_node_before_counts() -> None:
+    """Not every visit that ever was, which would join all turns with all, in the square of the time."""
+    assert [step.parents for step in one(looped(5)).steps] == [(), (0,), (1,), (2,), (3,)]
+    began = time.monotonic()
+    assert len(one(looped(4_000)).steps) == 4_000
+    assert time.monotonic() - began < 20
+
+
 def test_noise_makes_no_run() -> None:
     """HTTP spans are kept by the store; there is nothing to blame in them."""
     assert runs_from_spans([span("GET /", None, (0, 1), http__request__method="GET")]) == []

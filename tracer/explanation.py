@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -46,7 +46,7 @@ def explain(path: Path, ref: str | None = None, options: Options = DEFAULTS) -> 
         run = store.run(ref) if ref else last_failed(store)
         steps, edges = store.steps(run.id), store.edges(run.id)
     [explained] = _explained([(run, steps, edges)], options)
-    _keep(path, [explained], [] if edges is not None else [run.id])
+    _keep(path, [explained], set() if edges is not None else {run.id})
     return explained
 
 
@@ -64,7 +64,7 @@ def explain_all(
         if progress:
             progress(explained.run.id, done + 1, len(held))
         found.append(explained)
-    _keep(path, found, [run.id for run, _, edges in held if edges is None])
+    _keep(path, found, {run.id for run, _, edges in held if edges is None})
     return found
 
 
@@ -127,14 +127,12 @@ def _file(path: Path) -> tuple[str, str]:
         raise BadInputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}") from error
 
 
-def _keep(path: Path, found: Sequence[Explanation], new_graphs: Sequence[str]) -> None:
+def _keep(path: Path, found: Sequence[Explanation], new_graphs: Set[str]) -> None:
     if not _may_change(path):
         return
     with Store.open(path) as store:
-        for explained in found:
-            if explained.run.id in new_graphs:
-                store.save_edges(explained.run.id, explained.edges)
-            store.save_finding(explained.finding)
+        store.save_graphs({each.run.id: each.edges for each in found if each.run.id in new_graphs})
+        store.save_findings([each.finding for each in found])
 
 
 def _may_change(path: Path) -> bool:

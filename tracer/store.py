@@ -228,11 +228,18 @@ class Store:
 
     def save_edges(self, run_id: str, edges: Iterable[Edge]) -> None:
         """Keep a run's graph, in the place of an earlier one."""
-        listed = [rows.to_row(edge, run=run_id) for edge in edges]
+        self.save_graphs({run_id: list(edges)})
+
+    def save_graphs(self, graphs: Mapping[str, Sequence[Edge]]) -> None:
+        """Keep the graphs of several runs, by their ids, all or none."""
+        runs = [{"run": run_id} for run_id in graphs]
         with self.database.transaction():
-            self._forget(run_id, ("edges", "graphs"))
-            self.database.insert("edges", listed)
-            self.database.insert("graphs", [{"run": run_id, "edges": len(listed)}])
+            self.database.delete("edges", runs)
+            self.database.delete("graphs", runs)
+            self.database.insert(
+                "edges", [rows.to_row(edge, run=run) for run, edges in graphs.items() for edge in edges]
+            )
+            self.database.insert("graphs", [{"run": run, "edges": len(edges)} for run, edges in graphs.items()])
 
     def edges(self, run_id: str) -> list[Edge] | None:
         """The graph of a run; None when it was never computed."""
@@ -244,11 +251,15 @@ class Store:
 
     def save_finding(self, finding: Finding) -> None:
         """Keep a finding, in the place of an earlier one of the same run, analysis and method."""
-        key = {name: getattr(finding, name) for name in ("run", "analysis", "method")}
-        row = key | {"verdict": finding.verdict, "body": rows.to_json(finding)}
+        self.save_findings([finding])
+
+    def save_findings(self, findings: Sequence[Finding]) -> None:
+        """Keep several findings, all or none."""
+        keys = [{name: getattr(finding, name) for name in ("run", "analysis", "method")} for finding in findings]
+        bodies = [{"verdict": finding.verdict, "body": rows.to_json(finding)} for finding in findings]
         with self.database.transaction():
-            self.database.delete("findings", [key])
-            self.database.insert("findings", [row])
+            self.database.delete("findings", keys)
+            self.database.insert("findings", [key | body for key, body in zip(keys, bodies, strict=True)])
 
     def findings(self, run_id: str) -> list[Finding]:
         """What was found out about a run."""

@@ -51,7 +51,8 @@ def _print(result: Ingested) -> None:
     formats = dict.fromkeys(loaded.format for loaded in result.sources)
     for name in formats:
         held = [loaded for loaded in result.sources if loaded.format == name]
-        runs, steps = sum(each.runs for each in held), sum(each.steps for each in held)
+        runs = sum(each.runs for each in held if not each.part_of)  # files of one trace hold the same run
+        steps = sum(each.steps for each in held)
         print(f"{name}: {_count(len(held), 'file')} with {_count(runs, 'run')}, {_count(steps, 'step')}")
     if result.sources:
         added = [_count(result.runs, "run"), _count(result.steps, "step")]
