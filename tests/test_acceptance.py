@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import duckdb
 import pytest
 
 from tracer.analyses.blame import METHODS
@@ -364,6 +365,19 @@ def test_two_processes_may_load_at_once(tmp_path: Path) -> None:
     assert [process.returncode for process in both] == [0, 0]
     runs = subprocess.run(command("runs", "--json", "--db", db), capture_output=True, check=True)
     assert len(json.loads(runs.stdout)) == 2
+
+
+def test_a_process_that_loads_nothing_takes_nothing_from_one_that_does(tmp_path: Path) -> None:
+    """Both find no database; the one with no log to read must not remove what the other has made."""
+    db, junk = tmp_path / "t.duckdb", tmp_path / "junk"
+    junk.write_text("no log")
+    logs = [written(tmp_path / f"{i}.json", labelled(TEAM, question=str(i))) for i in range(2)]
+    calls = [("ingest", logs[0]), ("ingest", junk), ("ingest", logs[1])]
+    running = [subprocess.Popen(command(*call, "--db", db), stderr=subprocess.DEVNULL) for call in calls]
+    assert [process.wait(60) for process in running] == [0, 3, 0]
+    with duckdb.connect(str(db), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM runs").fetchall() == [(2,)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.json", "1.json", "junk", "t.duckdb"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

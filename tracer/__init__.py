@@ -13,6 +13,7 @@ What the command line can do, one call here does. Everything heavy loads at the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,16 +45,14 @@ def ingest(
     from tracer.store import Store
 
     path = database_path(Path(db) if db is not None else None)
-    is_new, keeps = not path.exists(), False
-    try:
-        with Store.open(path) as store:
-            try:
-                return load([Path(each) for each in paths], store, progress=progress)
-            finally:
-                keeps = not store.is_blank()
-    finally:
-        if is_new and not keeps:
-            path.unlink(missing_ok=True)
+    is_new = not path.exists()
+    with Store.open(path) as store:
+        try:
+            return load([Path(each) for each in paths], store, progress=progress)
+        finally:
+            if is_new and store.is_blank():  # removed while we hold it, so that nobody else can have written to it
+                with suppress(OSError):
+                    path.unlink()
 
 
 def blame(

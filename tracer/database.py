@@ -6,10 +6,11 @@ way to switch that back on. DuckDB lets one process write and then keeps all oth
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,8 @@ class Database:
 
 def connect(path: Path, *, read_only: bool = False, wait: float = WAIT) -> duckdb.DuckDBPyConnection:
     """Open the database with its schema up to date; a writer creates a missing one."""
+    if not read_only and not path.exists() and path.parent.is_dir():
+        _create(path)
     connection = _open(path, read_only, wait)
     try:
         behind = _migrations_behind(connection, path)
@@ -105,6 +108,26 @@ def connect(path: Path, *, read_only: bool = False, wait: float = WAIT) -> duckd
         connection.close()
         raise
     return connection
+
+
+def _create(path: Path) -> None:
+    """Make a blank database beside the goal and give it its name at once, so that nobody ever opens half of one.
+
+    Where another process was quicker, its database stays.
+    """
+    half = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        connection = duckdb.connect(half, config=dict(_LOCKED))
+        try:
+            migrate(connection)
+        finally:
+            connection.close()
+        with suppress(FileExistsError):
+            path.hardlink_to(half)
+    except (OSError, duckdb.Error):
+        return  # opening it under its own name gives the reason, or does without links
+    finally:
+        half.unlink(missing_ok=True)
 
 
 def require(path: Path) -> None:
