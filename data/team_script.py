@@ -17,7 +17,7 @@ from tracer.data.problems import Fact, Problem, Shape, problem
 from tracer.data.teams import Turn, parse, prompt
 from tracer.data.world_words import RESEARCHERS, TOOLS
 
-TEAM_SHAPE = Shape(facts=(4, 6), detours=0)
+TEAM_SHAPE = Shape(operations=(2, 3), facts=(3, 5), detours=0)
 TOPOLOGIES = ("chain", "star", "group")
 MAX_TURNS = 64
 """A talk that goes on for longer has lost its way."""
@@ -71,8 +71,11 @@ def opening(made: Team) -> list[Turn]:
 
 
 def _notes(made: Team, researcher: str) -> Turn:
-    held = [fact for fact in made.problem.facts if made.holders[fact.subject] == researcher]
-    return Turn("Notes", researcher, "".join(f" {fact.text}" for fact in held))
+    """The researcher's facts; in a chain also who is next."""
+    held = "".join(f" {fact.text}" for fact in made.problem.facts if made.holders[fact.subject] == researcher)
+    line = [*made.researchers, "Solver"]
+    after = f" All to {line[line.index(researcher) + 1]}." if made.topology == "chain" else ""
+    return Turn("Notes", researcher, held + after)
 
 
 def tool_turn(made: Team, turns: Sequence[Turn]) -> Turn:
@@ -171,7 +174,9 @@ def _planner(scene: Scene) -> Said:
     if (pending := _pending(target, task, known)) is not None:
         name, called = pending
         holder = scene.team.holders[name]
-        return Said(f" We need {name}. {name}: {holder}.", holder, f" {name}?", {task, called, len(scene.turns) - 1})
+        caller = "".join(f" {fact.text}" for fact, told in known.values() if told == called)
+        thought = f"{caller} We need {name}. {name}: {holder}."
+        return Said(thought, holder, f" {name}?", {task, called, len(scene.turns) - 1})
     stated = "".join(f" {fact.text}" for fact, _ in known.values())
     return Said(" All facts are here.", "Solver", f"{stated} What is {target}?", {task, *replies})
 
@@ -208,11 +213,10 @@ def _researcher(scene: Scene) -> Said:
 
 def _hand_on(scene: Scene) -> Said:
     """In a chain: what was handed to me, and my notes."""
-    line = scene.team.researchers
-    after = [*line[line.index(scene.me) + 1 :], "Solver"][0]
     handed, notes = scene.told("User", *RESEARCHERS)[-1], scene.told("Notes")[-1]
     before, asks, name = scene.turns[handed].content.partition(" What is ")
-    return Said(" Here are facts.", after, f"{before}{scene.turns[notes].content}{asks}{name}", {handed, notes})
+    own, _, after = scene.turns[notes].content.partition(" All to ")
+    return Said(f" All to {after}", after.rstrip("."), f"{before}{own}{asks}{name}", {handed, notes})
 
 
 def _solver(scene: Scene) -> Said:

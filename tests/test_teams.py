@@ -44,7 +44,7 @@ def test_a_star_talks_as_one_writes_by_hand() -> None:
         "North: <think> Look up Ana. </think> to Files: Ana?\n"
         "Files: to North: Ana: Hal +5.\n"
         "North: <think> Ana: Hal +5. </think> to Planner: Ana: Hal +5.\n"
-        "Planner: <think> We need Hal. Hal: South. </think> to South: Hal?\n"
+        "Planner: <think> Ana: Hal +5. We need Hal. Hal: South. </think> to South: Hal?\n"
         "South: <think> Look up Hal. </think> to Files: Hal?\n"
         "Files: to South: They say Hal is 3.\n"
         "South: <think> Wait, only a rumor. Try again. </think> to Files: Hal?\n"
