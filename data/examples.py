@@ -1,7 +1,6 @@
 """Training examples: token ids, and for each token whether it is learned and as what kind of token it is counted.
 
 recall   many facts, then all of them again in another order: only what a subject settles is learned
-copy     facts handed on in a chain, in their order
 drill    computations, one after the other: only the results are learned
 easy     short problems without a shared person
 full     problems as in `problems.FULL`
@@ -102,21 +101,6 @@ def _any_fact(rng: random.Random, name: str) -> str:
     return Fact(name, rng.randint(0, LARGEST), rumor=draw > 0.9).text
 
 
-def copying(rng: random.Random, _noise: Noise) -> Example:
-    """A researcher in a chain hands facts on as they stand: of what was told and of the notes, nothing is left out."""
-    facts = [_any_fact(rng, name) for name in rng.sample(NAMES, rng.randint(2, 7))]
-    before = rng.randint(0, len(facts) - 1)
-    me, sender, after = rng.sample(RESEARCHERS, 3)
-    asked = f" What is {rng.choice(NAMES)}?"
-    told, own = ("".join(f" {text}" for text in part) for part in (facts[:before], facts[before:]))
-    turns = (
-        Turn("Notes", me, f"{own} All to {after}."),
-        Turn(sender if told else "User", me, told + asked),
-        Turn(me, after, told + own + asked, f" All to {after}."),
-    )
-    return joined(piece for turn in turns for piece in _pieces(turn, me, public=False))
-
-
 def drill(rng: random.Random, _noise: Noise) -> Example:
     """Sums and steps, mostly sums: a problem has one at most, and there are hundreds to know by heart."""
     ids, kinds = list(encode("Q:\n<think>")), [0] * len(encode("Q:\n<think>"))
@@ -140,7 +124,7 @@ def chain(rng: random.Random, noise: Noise, shape: Shape) -> Example:
 
 def talk(rng: random.Random, noise: Noise, whole: bool) -> Example:
     """A team's talk, as one of those who act in it sees it or as a whole."""
-    made = team(rng.getrandbits(48), TEAM_SHAPE)
+    made = team(rng.getrandbits(48), TEAM_SHAPE._replace(sums=0.6))
     turns = transcript(made, 0, noise)
     # Who acts more often is seen more often.
     viewer = None if whole else rng.choice([turn.speaker for turn in turns if turn.speaker in AGENTS])
@@ -163,7 +147,6 @@ def _pieces(turn: Turn, viewer: str | None, public: bool) -> Sequence[tuple[str,
 SOURCES: dict[str, Callable[[random.Random, Noise], Example]] = {
     "recall": recall,
     "drill": drill,
-    "copy": copying,
     "easy": lambda rng, noise: chain(rng, noise, EASY),
     "full": lambda rng, noise: chain(rng, noise, FULL),
     "rare": lambda rng, noise: chain(rng, noise, RARE),
