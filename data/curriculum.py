@@ -38,11 +38,9 @@ PHASES = (
     Phase("recall", {"recall": 1.0}, 2.5, gate=0.97),
     Phase("easy", {"easy": 0.75, "recall": 0.25}, 2.0, gate=0.98),
     Phase("full", {"full": 0.1, "rare": 0.75, "drill": 0.08, "recall": 0.07}, 6.0, (1.0, 0.6), gate=0.993),
-    Phase("teams", {"full": 0.05, "rare": 0.56, "drill": 0.03, "team": 0.3, "recall": 0.06}, 4.0, (0.6, 0.45)),
-    Phase("settle", {"full": 0.15, "rare": 0.47, "drill": 0.03, "team": 0.3, "talk": 0.05}, 4.0, (0.45, 0.2)),
-    Phase(
-        "noise", {"full": 0.3, "rare": 0.35, "drill": 0.02, "team": 0.28, "talk": 0.05}, 2.5, (0.2, 0.0), noise=NOISY
-    ),
+    Phase("teams", {"full": 0.06, "rare": 0.46, "drill": 0.02, "team": 0.42, "recall": 0.04}, 2.5, (0.5, 0.4)),
+    Phase("settle", {"full": 0.13, "rare": 0.45, "drill": 0.02, "team": 0.35, "talk": 0.05}, 3.5, (0.4, 0.15)),
+    Phase("noise", {"full": 0.3, "rare": 0.35, "team": 0.3, "talk": 0.05}, 2.5, (0.15, 0.0), noise=NOISY),
 )
 
 
@@ -52,10 +50,10 @@ class Recipe(NamedTuple):
     phases: Sequence[Phase] = PHASES
     pool: int = 512
     """Examples drawn, sorted by length and cut into batches at a time."""
-    look_every: float = 0.5
+    look_every: float = 0.75
     """Million tokens between two looks at the validation problems."""
     problems: int = 200
-    teams: int = 40
+    teams: int = 25
     """How many are looked at."""
     longest: int = LONGEST_REPLY
     """Tokens of a reply that is looked at."""

@@ -124,7 +124,7 @@ def chain(rng: random.Random, noise: Noise, shape: Shape) -> Example:
 
 def talk(rng: random.Random, noise: Noise, whole: bool) -> Example:
     """A team's talk, as one of those who act in it sees it or as a whole."""
-    made = team(rng.getrandbits(48), TEAM_SHAPE)
+    made = team(rng.getrandbits(48), TEAM_SHAPE._replace(sums=0.6))
     turns = transcript(made, 0, noise)
     # Who acts more often is seen more often.
     viewer = None if whole else rng.choice([turn.speaker for turn in turns if turn.speaker in AGENTS])

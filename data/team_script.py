@@ -1,7 +1,7 @@
 """Teams at work on problems of the pocket world: who holds which fact, what the tools answer, what a good agent says.
 
-In a chain the researchers hand on what is in their notes, one to the next; in a star a planner asks them one at a time;
-a group does the same with everybody listening. Then a solver computes, with a calculator or without, a checker computes
+In a chain one researcher looks up all that is needed; in a star a planner asks several for it, one at a time; a group
+does the same with everybody listening. Then a solver computes, with a calculator or without, a checker computes
 again, and a reporter answers.
 """
 
@@ -17,7 +17,7 @@ from tracer.data.problems import Fact, Problem, Shape, problem
 from tracer.data.teams import Turn, parse, prompt
 from tracer.data.world_words import RESEARCHERS, TOOLS
 
-TEAM_SHAPE = Shape(facts=(4, 6), detours=0)
+TEAM_SHAPE = Shape(operations=(2, 3), facts=(3, 5), detours=0)
 TOPOLOGIES = ("chain", "star", "group")
 MAX_TURNS = 64
 """A talk that goes on for longer has lost its way."""
@@ -54,9 +54,10 @@ def team(seed: int, shape: Shape = TEAM_SHAPE, faults: float = 0.15) -> Team:
     rng = random.Random(f"team {seed}")
     task = problem(seed, shape)
     topology = rng.choice(TOPOLOGIES)
-    who = sorted(rng.sample(RESEARCHERS, rng.choice((1, 2, 2, 3))), key=RESEARCHERS.index)
+    count = 1 if topology == "chain" else rng.choice((1, 2, 2, 3))
+    who = sorted(rng.sample(RESEARCHERS, count), key=RESEARCHERS.index)
     holders = {name: rng.choice(who) for name in sorted({fact.subject for fact in task.facts})}
-    files = topology != "chain" and rng.random() < 0.6
+    files = topology == "chain" or rng.random() < 0.6
     return Team(seed, task, topology, holders, files, rng.random() < 0.5, faults)
 
 
@@ -171,7 +172,8 @@ def _planner(scene: Scene) -> Said:
     if (pending := _pending(target, task, known)) is not None:
         name, called = pending
         holder = scene.team.holders[name]
-        return Said(f" We need {name}. {name}: {holder}.", holder, f" {name}?", {task, called, len(scene.turns) - 1})
+        thought = f"{_caller(known, called)} We need {name}. {name}: {holder}."
+        return Said(thought, holder, f" {name}?", {task, called, len(scene.turns) - 1})
     stated = "".join(f" {fact.text}" for fact, _ in known.values())
     return Said(" All facts are here.", "Solver", f"{stated} What is {target}?", {task, *replies})
 
@@ -187,7 +189,7 @@ def _pending(name: str, called: int, known: dict[str, tuple[Fact, int]]) -> tupl
 
 def _researcher(scene: Scene) -> Said:
     if scene.team.topology == "chain":
-        return _hand_on(scene)
+        return _collect(scene)
     asked = scene.told("Planner")[-1]
     name = scene.turns[asked].content.strip(" ?")
     source = scene.told("Files" if scene.team.files else "Notes")[-1:]
@@ -206,13 +208,32 @@ def _researcher(scene: Scene) -> Said:
     return Said(f" {facts[0].text}", "Planner", f" {facts[0].text}", {asked, *source})
 
 
-def _hand_on(scene: Scene) -> Said:
-    """In a chain: what was handed to me, and my notes."""
-    line = scene.team.researchers
-    after = [*line[line.index(scene.me) + 1 :], "Solver"][0]
-    handed, notes = scene.told("User", *RESEARCHERS)[-1], scene.told("Notes")[-1]
-    before, asks, name = scene.turns[handed].content.partition(" What is ")
-    return Said(" Here are facts.", after, f"{before}{scene.turns[notes].content}{asks}{name}", {handed, notes})
+def _collect(scene: Scene) -> Said:
+    """In a chain: look up whoever is named and not yet told of, then hand all to the solver."""
+    task, results = scene.told("User")[-1], scene.told("Files")
+    target = _ASKED.findall(scene.turns[task].content)[-1]
+    known: dict[str, tuple[Fact, int]] = {}
+    for k in results:
+        for fact in facts_in(scene.turns[k].content):
+            # A rumour was believed if the same was not asked again; that a later fact takes its place shows the same.
+            known[fact.subject] = (Fact(fact.subject, fact.value) if fact.rumor else fact), k
+    latest = scene.turns[results[-1]].content if results else ""
+    said = [fact for fact in facts_in(latest) if fact.rumor]
+    if latest == " Error." or (said and scene.rng.random() >= scene.noise.trust):
+        opening_ = " Error." if latest == " Error." else " Wait, only a rumor."
+        return Said(f"{opening_} Try again.", "Files", scene.turns[results[-1] - 1].content, {task, results[-1]})
+    belief = "".join(f" {fact.text}" for fact in said)
+    if (pending := _pending(target, task, known)) is not None:
+        name, called = pending
+        thought = f"{belief}{_caller(known, called)} We need {name}."
+        return Said(thought, "Files", f" {name}?", {task, called, len(scene.turns) - 1})
+    stated = "".join(f" {fact.text}" for fact, _ in known.values())
+    return Said(f"{belief} All facts are here.", "Solver", f"{stated} What is {target}?", {task, *results})
+
+
+def _caller(known: dict[str, tuple[Fact, int]], called: int) -> str:
+    """The fact that calls for somebody, said once more; nothing when it is the question that does."""
+    return "".join(f" {fact.text}" for fact, told in known.values() if told == called)
 
 
 def _solver(scene: Scene) -> Said:

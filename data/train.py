@@ -161,7 +161,7 @@ class Trainer:
         if name != "recall":
             problems = [problem(seed) for seed in VALIDATION[: self.recipe.problems]]
             line["greedy"] = round(accuracy(problems, completer(self.model, END, longest=self.recipe.longest)), 4)
-        if name in {"settle", "noise", "end"}:
+        if name in {"teams", "settle", "noise", "end"}:
             teams = [team(seed) for seed in VALIDATION[: self.recipe.teams]]
             speak = completer(self.model, "\n", longest=self.recipe.longest)
             line["team_greedy"] = round(team_accuracy(teams, speak), 4)

@@ -44,7 +44,7 @@ def test_a_star_talks_as_one_writes_by_hand() -> None:
         "North: <think> Look up Ana. </think> to Files: Ana?\n"
         "Files: to North: Ana: Hal +5.\n"
         "North: <think> Ana: Hal +5. </think> to Planner: Ana: Hal +5.\n"
-        "Planner: <think> We need Hal. Hal: South. </think> to South: Hal?\n"
+        "Planner: <think> Ana: Hal +5. We need Hal. Hal: South. </think> to South: Hal?\n"
         "South: <think> Look up Hal. </think> to Files: Hal?\n"
         "Files: to South: They say Hal is 3.\n"
         "South: <think> Wait, only a rumor. Try again. </think> to Files: Hal?\n"
@@ -82,23 +82,32 @@ def test_a_group_hears_everything_but_thoughts_and_notes() -> None:
     assert "Notes: to North: Ana: Hal +5.\n" in render(turns, "North", public=True)
 
 
-def test_a_chain_hands_facts_on() -> None:
-    """Each researcher adds its notes; the solver gets them all with the question."""
-    chain = STAR._replace(topology="chain", files=False, calculator=False)
+def test_in_a_chain_one_researcher_looks_everything_up() -> None:
+    """A rumour is doubted, the calls go down to a number, and the solver gets the facts with the question."""
+    chain = STAR._replace(topology="chain", holders={"Ana": "North", "Hal": "North"}, calculator=False)
     turns = transcript(chain, 0, CALM)
-    assert [turn.speaker for turn in turns] == [
-        "Notes",
-        "Notes",
-        "User",
-        "North",
-        "South",
-        "Solver",
-        "Checker",
-        "Reporter",
-    ]
-    assert turns[4].content == " Ana: Hal +5. Hal: 1. They say Hal is 3. What is Ana?"
-    assert turns[4].parents == {1, 3}
+    assert render(turns[:8]) == (
+        "User: to North: What is Ana?\n"
+        "North: <think> We need Ana. </think> to Files: Ana?\n"
+        "Files: to North: Ana: Hal +5.\n"
+        "North: <think> Ana: Hal +5. We need Hal. </think> to Files: Hal?\n"
+        "Files: to North: They say Hal is 3.\n"
+        "North: <think> Wait, only a rumor. Try again. </think> to Files: Hal?\n"
+        "Files: to North: Hal: 1.\n"
+        "North: <think> All facts are here. </think> to Solver: Ana: Hal +5. Hal: 1. What is Ana?\n"
+    )
+    assert turns[3].parents == {0, 2}
     assert answer_of(turns) == 6
+
+
+def test_a_researcher_may_believe_a_rumour_and_then_all_rests_on_it() -> None:
+    """The wrong number goes to the solver as a fact."""
+    chain = STAR._replace(topology="chain", holders={"Ana": "North", "Hal": "North"}, calculator=False)
+    turns = transcript(chain, 0, CALM._replace(trust=1))
+    assert turns[5].full == (
+        "North: <think> They say Hal is 3. All facts are here. </think> to Solver: Ana: Hal +5. Hal: 3. What is Ana?\n"
+    )
+    assert answer_of(turns) == 8
 
 
 def test_the_checker_sends_a_wrong_computation_back_and_the_solver_mends_what_used_it() -> None:
