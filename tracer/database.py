@@ -28,6 +28,7 @@ _LOCKED = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "lock_configuration": "true",
+    "threads": "1",  # our queries are small: a pool of threads costs them more than it gives
 }
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _OTHER_MODE = "different configuration"

@@ -79,6 +79,8 @@ class Store:
     def __init__(self, database: Database, path: Path) -> None:
         self.database = database
         self.path = path
+        self._digests: set[str] | None = None
+        """Digests that may be loaded: most files that are asked about are not, and that needs no query."""
 
     @classmethod
     def open(
@@ -147,6 +149,10 @@ class Store:
 
     def source(self, digest: str) -> Source | None:
         """The loaded file with these bytes, if any."""
+        if self._digests is None:
+            self._digests = {known for (known,) in self.database.all("SELECT digest FROM sources")}
+        if digest not in self._digests:
+            return None
         found = self.database.all(f"SELECT {', '.join(Source._fields)} FROM sources WHERE digest = ?", [digest])  # noqa: S608
         return Source(*found[0]) if found else None
 
@@ -173,6 +179,8 @@ class Store:
 
     def _remember(self, holds: Source, recordings: Sequence[Recording], spans: Sequence[Span]) -> None:
         """Write down that the file is loaded, and what hangs on it."""
+        if self._digests is not None:
+            self._digests.add(holds.digest)
         added = datetime.now(UTC).replace(tzinfo=None)
         self.database.insert("sources", [holds._asdict() | {"added": added}])
         self.database.insert("source_runs", [{"digest": holds.digest, "run": run} for run in _ids(recordings)])
