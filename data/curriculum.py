@@ -38,7 +38,7 @@ PHASES = (
     Phase("recall", {"recall": 1.0}, 2.5, gate=0.97),
     Phase("easy", {"easy": 0.75, "recall": 0.25}, 2.0, gate=0.98),
     Phase("full", {"full": 0.1, "rare": 0.75, "drill": 0.08, "recall": 0.07}, 6.0, (1.0, 0.6), gate=0.993),
-    Phase("teams", {"full": 0.06, "rare": 0.46, "drill": 0.02, "team": 0.42, "recall": 0.04}, 2.5, (0.5, 0.4)),
+    Phase("teams", {"full": 0.06, "rare": 0.46, "drill": 0.02, "team": 0.42, "recall": 0.04}, 5.0, (0.6, 0.4)),
     Phase("settle", {"full": 0.13, "rare": 0.45, "drill": 0.02, "team": 0.35, "talk": 0.05}, 3.5, (0.4, 0.15)),
     Phase("noise", {"full": 0.3, "rare": 0.35, "team": 0.3, "talk": 0.05}, 2.5, (0.15, 0.0), noise=NOISY),
 )

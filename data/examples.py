@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 EASY = Shape(operations=(1, 2, 3), facts=(4, 6), shared=0, detours=0, rumors=0.3)
-RARE = Shape(operations=(3, 4, 5, 5), sums=0.85, shared=0.75, detours=0.3, rumors=0.5)
+RARE = Shape(operations=(1, 2, 3, 4, 5, 5), sums=0.85, shared=0.75, detours=0.3, rumors=0.5)
 CHECKING = CLEAN._replace(check=0.1, late=0.15)
 """Checks are rare in a clean chain of thought; so they are made frequent while it is learned."""
 
