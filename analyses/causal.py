@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.cache_utils import Cache, DynamicCache
 
 from tracer.analyses.blocks import LOGIT_ENTRIES, Block, Room, blocks
 from tracer.analyses.suppression_mask import Sight
@@ -52,8 +53,15 @@ class Causal:
         padded = torch.nn.utils.rnn.pad_sequence(list(texts), batch_first=True)
         return padded.to(self.device)
 
-    def hidden(self, ids: Tensor, room: Room, block: Block, mask: Tensor) -> Tensor:
-        """The decoder's output for a block of queries of ids (rows, T): (block.rows, queries, width)."""
+    def room(self, rows: int, length: int, sight: Sight) -> Cache:
+        """An empty cache; layers that keep a state need the one that the family has for them."""
+        return DynamicCache(config=self.config) if sight.stateful else Room(self.layers, rows, length)
+
+    def hidden(self, ids: Tensor, room: Cache, block: Block, mask: Tensor | None) -> Tensor:
+        """The decoder's output for a block of queries of ids (rows, T): (block.rows, queries, width).
+
+        Without a mask it is left to the hooks of `Sight.applied`: layers that keep a state would take it for padding.
+        """
         queries = ids[: block.rows, block.start : block.end]
         positions = torch.arange(block.start, block.end, device=self.device).expand(len(queries), -1)
         out = self.decoder(
@@ -79,21 +87,24 @@ class Causal:
             return tokens
         return max(1, min(tokens, SCORE_ENTRIES // (int(self.config.num_attention_heads) * max(1, length))))
 
-    def plain(self, ids: Tensor, sight: Sight, room: Room, tokens: int) -> Iterator[tuple[Block, Tensor]]:
+    def plain(self, ids: Tensor, sight: Sight, room: Cache, tokens: int) -> Iterator[tuple[Block, Tensor]]:
         """The undisturbed pass over ids (rows, T): each block, and its hidden states (rows, queries, width)."""
         count, length = ids.shape
+        if sight.stateful:  # at least two blocks, so that `check` sees whether the state is handed on
+            tokens = min(tokens, count * (length // 2 + 1))
         for block in blocks([0] * count, length, self.block_tokens(length, tokens)):
             mask = sight.mask([()] * count, block)
-            yield block, self.hidden(ids, room, block, mask)
+            yield block, self.hidden(ids, room, block, None if sight.stateful else mask)
 
-    def check(self, ids: Tensor, hidden: Tensor) -> None:
+    def check(self, ids: Tensor, hidden: Tensor, sight: Sight) -> None:
         """Refuse a model whose logits are not those that its parts give for ids (T,) and hidden (T, width)."""
-        count = min(len(ids), CHECKED_TOKENS)
-        whole = self.model(input_ids=ids[None, :count]).logits[0].float()  # (count, V)
-        parts = self.logits(hidden[:count])
+        count = len(ids) if sight.stateful else min(len(ids), CHECKED_TOKENS)
+        seen = min(count, CHECKED_TOKENS)
+        whole = self.model(input_ids=ids[None, :count], logits_to_keep=seen, use_cache=False).logits[0].float()
+        parts = self.logits(hidden[count - seen : count])  # (seen, V), as is `whole`
         loose = 1e-3 if whole.dtype == self.model.dtype else 0.1  # half precision differs from kernel to kernel
         if not torch.allclose(whole, parts, rtol=loose, atol=loose * float(whole.abs().max())):
             raise MissingExtraError(
-                f"{self.config.model_type} does not take attention masks from outside as other models do: "
-                "choose another --lm MODEL, or --method resample"
+                f"{self.config.model_type} does not take masks and caches from outside as other models do: "
+                "choose another --lm MODEL"
             )

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from transformers.cache_utils import Cache
 
 from tracer.analyses.blocks import BLOCK_TOKENS, Block, Interval, Room, blocks
 from tracer.analyses.causal import Causal
@@ -153,6 +154,8 @@ class _Run:
         if self.rows:
             with self.sight.applied():
                 room, plain = self._plain()
+            self.causal.check(self.traces[0].ids.to(self.causal.device), plain[0], self.sight)
+            with self.sight.applied():
                 for group in self._groups(room):
                     self._measure(group, room, plain, sums)
         return [self._means(each, trace) for each, trace in zip(sums, self.traces, strict=True)]
@@ -166,31 +169,34 @@ class _Run:
                 if hidden and hidden[0].end < len(trace.ids):
                     yield _Row(index, number, hidden)
 
-    def _plain(self) -> tuple[Room, Tensor]:
+    def _plain(self) -> tuple[Cache, Tensor]:
         """The undisturbed pass: its cache, and its hidden states (traces, T, width)."""
-        room = Room(self.causal.layers, *self.ids.shape)
+        room = self.causal.room(len(self.ids), self.ids.shape[1], self.sight)
         states = [state for _, state in self.causal.plain(self.ids, self.sight, room, self.tokens)]
-        plain = torch.cat(states, dim=1)  # (traces, T, width)
-        self.causal.check(self.traces[0].ids.to(self.causal.device), plain[0])
-        return room, plain
+        return room, torch.cat(states, dim=1)
 
-    def _groups(self, room: Room) -> Iterator[list[_Row]]:
+    def _groups(self, room: Cache) -> Iterator[list[_Row]]:
+        bytes_per_row = room.bytes_per_row if isinstance(room, Room) else 0
         least = max(1, self.tokens // LONG_BLOCK)
         side_by_side = min(self.settings.rows, max(least, least * self.tokens // self.ids.shape[1]))
-        size = max(1, min(side_by_side, ROOM_BYTES // max(1, room.bytes_per_row)))
+        size = max(1, min(side_by_side, ROOM_BYTES // max(1, bytes_per_row)))
         for start in range(0, len(self.rows), size):
             yield self.rows[start : start + size]
 
-    def _measure(self, group: list[_Row], room: Room, plain: Tensor, sums: list[Tensor]) -> None:
+    def _measure(self, group: list[_Row], room: Cache, plain: Tensor, sums: list[Tensor]) -> None:
         """Run a group of removals over the texts' ends, and add what they do to the sums."""
         sources = [row.trace for row in group]
         starts = [row.start for row in group]
         end = max(len(self.traces[i].ids) for i in sources)
-        ids, own = self.ids[sources], room.copied(sources, starts)
+        ids = self.ids[sources]
+        if isinstance(room, Room):
+            own: Cache = room.copied(sources, starts)
+        else:  # a state cannot be taken up in the middle: the rows are run from the first token on
+            own, starts = self.causal.room(len(group), end, self.sight), [0] * len(group)
         total = torch.zeros(4, len(group), sums[0].shape[2], device=self.causal.device)  # (4, rows, sentences + 1)
         for block in blocks(starts, end, self.tokens):
             mask = self.sight.mask([row.hidden for row in group[: block.rows]], block)
-            state = self.causal.hidden(ids, own, block, mask)  # (rows, queries, width)
+            state = self.causal.hidden(ids, own, block, None if self.sight.stateful else mask)  # (rows, queries, width)
             for part in _parts(block, self.causal.positions_at_once(block.rows + 2 * len(set(sources[: block.rows])))):
                 self._add(group, part, state[:, part.start - block.start : part.end - block.start], plain, total)
             self._tell(group[: block.rows], block)

@@ -26,7 +26,6 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from tracer.analyses.blocks import Room
 from tracer.analyses.causal import Causal
 from tracer.analyses.removal import Array, Span
 from tracer.analyses.suppression_mask import Sight
@@ -42,9 +41,9 @@ class SentenceAttention(NamedTuple):
     """The attention between n sentences, in a model of L layers with H heads each."""
 
     mean: Array
-    """(n, n) M averaged over layers and heads; rows look, columns are looked at"""
+    """(n, n) M averaged over layers that have attention, and heads; rows look, columns are looked at"""
     vertical: dict[int, Array]
-    """for each gap, (L, H, n) vertical scores"""
+    """for each gap, (L, H, n) vertical scores; 0 in layers without attention"""
     heads: Array | None
     """(L, H, n, n) M of each head, where it was asked for"""
 
@@ -67,10 +66,10 @@ def sentence_attention(
     causal = Causal(model)
     rows = causal.rows([ids])  # (1, T)
     sight = Sight(model, rows.shape[1])
-    watch = _Watch(causal, spans, gaps, shifted=shifted, keep_heads=keep_heads)
+    watch = _Watch(causal, sight, spans, gaps, shifted=shifted, keep_heads=keep_heads)
     if spans:
         with sight.applied(), _watched(model, watch):
-            for _ in causal.plain(rows, sight, Room(causal.layers, *rows.shape), queries):
+            for _ in causal.plain(rows, sight, causal.room(len(rows), rows.shape[1], sight), queries):
                 pass
     return watch.result()
 
@@ -79,17 +78,24 @@ class _Watch:
     """Sums up the attention of every layer while the model runs over one text, block by block."""
 
     def __init__(
-        self, causal: Causal, spans: Sequence[Span], gaps: Sequence[int], *, shifted: bool, keep_heads: bool
+        self,
+        causal: Causal,
+        sight: Sight,
+        spans: Sequence[Span],
+        gaps: Sequence[int],
+        *,
+        shifted: bool,
+        keep_heads: bool,
     ) -> None:
         self.spans, self.device = spans, causal.device
         self.layers, self.count = causal.layers, int(causal.config.num_attention_heads)
         self.lookers = [(max(0, start - shifted), max(0, end - shifted)) for start, end in spans]
-        self.sizes = torch.tensor([max(1, end - start) for start, end in spans], device=self.device)
         self.mean = torch.zeros(len(spans), len(spans), device=self.device)
         self.vertical = {gap: torch.zeros(self.layers, self.count, len(spans), device=self.device) for gap in gaps}
         shape = (self.layers, self.count, len(spans), len(spans))
         self.heads = torch.zeros(shape, device=self.device) if keep_heads else None
         self.seen: set[int] = set()
+        self.attending = set(sight.kinds)
 
     def attention(
         self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **given: Any
@@ -126,7 +132,7 @@ class _Watch:
         for index, (first, last) in enumerate(self.lookers[low:high]):
             average[index, max(0, first - start) : max(0, last - start)] = 1 / max(1, last - first)
         part = torch.einsum("aq,hqb->hab", average, sums)  # (heads, lookers, sentences so far)
-        self.mean[low:high, :width] += part.mean(dim=0) / self.layers
+        self.mean[low:high, :width] += part.mean(dim=0) / len(self.attending)
         if self.heads is not None:
             self.heads[layer, :, low:high, :width] += part
         for gap, vertical in self.vertical.items():
@@ -135,7 +141,7 @@ class _Watch:
 
     def result(self) -> SentenceAttention:
         """What was seen; every layer must have been."""
-        if self.spans and len(self.seen) < self.layers:
+        if self.spans and self.seen != self.attending:
             raise MissingExtraError("sentence attention cannot read this model: choose another --lm MODEL")
         vertical = {}
         for gap, sums in self.vertical.items():

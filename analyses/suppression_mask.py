@@ -7,7 +7,7 @@ A query at position q sees a key at position k when
 A mask is 0 where a key is seen and the dtype's lowest number elsewhere, shape (rows or 1, heads or 1, queries, keys).
 It is never boolean: transformers 5.23 adds a boolean 4-D mask to the scores when attention is eager, which is silently
 wrong. Where every layer and head has the same mask, it is handed to the model. Where they differ (sliding windows, a
-subset of layers or heads), a hook hands each attention module its own, and a note says so.
+subset of layers or heads, layers without attention), a hook hands each attention module its own, and a note says so.
 
 Needs torch; imported on use only.
 """
@@ -46,31 +46,29 @@ class Sight:
 
     def __init__(self, model: Any, length: int, where: Where | None = None) -> None:
         config = model.config.get_text_config()
-        self.heads = int(config.num_attention_heads)
+        self.heads = int(getattr(config, "num_attention_heads", 0))
         self.dtype, self.device = model.dtype, model.device
-        self.kinds = [
-            Kind(window if window and window < length else None, _heads(layer, where))
-            for layer, window in enumerate(_windows(model, config))
-        ]
+        windows = _windows(config)
+        self.kinds = {
+            layer: Kind(window if window and window < length else None, _heads(layer, where))
+            for layer, window in windows.items()
+        }
+        self.stateful = len(windows) < int(config.num_hidden_layers)
+        """Whether some layers keep a state in place of attention: it cannot be taken up in the middle of a text."""
         self.notes = tuple(self._notes(where))
-        self._modules = attention_modules(model)
+        self._modules = [m for m in attention_modules(model) if m.layer_idx in windows]
         self._table: dict[int, Tensor] = {}
-
-    @property
-    def uniform(self) -> bool:
-        """Whether one mask does for every layer, so that suppression is deletion with original position ids."""
-        return len(set(self.kinds)) == 1 and self.kinds[0].heads is None
 
     def mask(self, rows: Rows, block: Block) -> Tensor:
         """The mask of a block, (rows or 1, 1 or heads, queries, keys); inside `applied` each layer gets its own."""
-        made = {kind: self._mask(kind, rows, block) for kind in set(self.kinds)}
-        self._table = {layer: made[kind] for layer, kind in enumerate(self.kinds)}
-        return self._table[0]
+        made = {kind: self._mask(kind, rows, block) for kind in set(self.kinds.values())}
+        self._table = {layer: made[kind] for layer, kind in self.kinds.items()}
+        return next(iter(made.values()))
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """While this lasts, each attention module is given the mask of its own layer, if they differ."""
-        modules = [] if len(set(self.kinds)) == 1 else self._modules
+        modules = self._modules if self.stateful or len(set(self.kinds.values())) > 1 else []
         handles = [module.register_forward_pre_hook(self._own_mask, with_kwargs=True) for module in modules]
         try:
             yield
@@ -99,12 +97,14 @@ class Sight:
         return mask
 
     def _notes(self, where: Where | None) -> Iterator[str]:
-        windows = sorted({kind.window for kind in self.kinds if kind.window})
+        windows = sorted({kind.window for kind in self.kinds.values() if kind.window})
         if windows:
             listed = " and ".join(map(str, windows))
             yield f"layers with a sliding window of {listed} tokens: the window is laid on by an additive mask"
         if where is not None:
             yield "some layers or heads only: sentences are hidden there by an additive mask and stay visible elsewhere"
+        if self.stateful:
+            yield "some layers keep a state in place of attention: what it holds of a hidden sentence still reaches on"
 
 
 def _heads(layer: int, where: Where | None) -> tuple[int, ...] | None:
@@ -114,18 +114,18 @@ def _heads(layer: int, where: Where | None) -> tuple[int, ...] | None:
     return heads if heads is None else tuple(sorted(set(heads)))
 
 
-def _windows(model: Any, config: Any) -> list[int | None]:
-    """The sliding window of each layer; None where a layer sees everything."""
+def _windows(config: Any) -> dict[int, int | None]:
+    """The sliding window of each layer that has attention; None where it sees everything."""
     window = getattr(config, "sliding_window", None)
-    kinds = getattr(config, "layer_types", None)
-    if getattr(model, "_is_stateful", False) or (kinds and not _ATTENTION.issuperset(kinds)):
+    kinds = getattr(config, "layer_types", None) or ["sliding_attention"] * int(config.num_hidden_layers)
+    found = {
+        layer: window if kind == "sliding_attention" else None for layer, kind in enumerate(kinds) if kind in _ATTENTION
+    }
+    if not found or (len(found) < len(kinds) and any(found.values())):
         raise MissingExtraError(
-            f"{config.model_type} has layers that keep a state in place of attention, where a sentence cannot be "
-            "hidden: choose a model with attention in every layer, or --method resample"
+            f"a sentence cannot be hidden from the layers of {config.model_type}: choose another --lm MODEL"
         )
-    if kinds is None:
-        return [window] * int(config.num_hidden_layers)
-    return [window if kind == "sliding_attention" else None for kind in kinds]
+    return found
 
 
 def attention_modules(model: Any) -> list[nn.Module]:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tracer.analyses.blocks import BLOCK_TOKENS, Room
+from tracer.analyses.blocks import BLOCK_TOKENS
 from tracer.analyses.causal import Causal
 from tracer.analyses.removal import Array, Span
 from tracer.analyses.suppression_mask import Sight
@@ -40,7 +40,7 @@ def log_probs(model: Any, ids: Tensor) -> Array:
     found = torch.zeros(rows.shape[1], device=causal.device)
     sight = Sight(model, rows.shape[1])
     with sight.applied():
-        for block, hidden in causal.plain(rows, sight, Room(causal.layers, *rows.shape), BLOCK_TOKENS):
+        for block, hidden in causal.plain(rows, sight, causal.room(len(rows), rows.shape[1], sight), BLOCK_TOKENS):
             size = causal.positions_at_once(1)
             for start in range(block.start, min(block.end, len(found) - 1), size):
                 end = min(start + size, block.end, len(found) - 1)

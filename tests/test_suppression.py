@@ -187,7 +187,7 @@ def test_a_model_that_takes_no_masks_from_outside(tiny_model: Any) -> None:
             lambda m, args, kwargs: (args, kwargs | {"attention_mask": unmasked(kwargs["attention_mask"])}),
             with_kwargs=True,
         )
-    with pytest.raises(MissingExtraError, match="does not take attention masks from outside"):
+    with pytest.raises(MissingExtraError, match="does not take masks and caches from outside"):
         suppress(model, text(), SPANS)
 
 

@@ -16,10 +16,29 @@ from tracer.analyses.sentence_attention import sentence_attention  # noqa: E402
 from tracer.analyses.suppression import PAPER, suppress  # noqa: E402
 from tracer.analyses.suppression_mask import Sight, attention_modules  # noqa: E402
 from tracer.analyses.surprisal import log_probs  # noqa: E402
+from tracer.errors import MissingExtraError  # noqa: E402
 
 FULL = ["llama", "qwen2", "qwen3", "mixtral", "qwen2_moe", "gpt_neox", "gpt_oss"]
 SLIDING = ["gemma2", "gemma3", "mistral", "gpt_oss_sliding"]
 WINDOW = 6
+STATEFUL: dict[str, dict[str, Any]] = {
+    "Qwen3NextConfig": {
+        "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+        "head_dim": 8,
+        "linear_key_head_dim": 8,
+        "linear_value_head_dim": 8,
+        "linear_num_key_heads": 2,
+        "linear_num_value_heads": 4,
+        "num_experts": 4,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 16,
+        "shared_expert_intermediate_size": 16,
+    },
+    "Lfm2Config": {"layer_types": ["conv", "full_attention", "conv"]},
+    "JambaConfig": {"attn_layer_period": 3, "attn_layer_offset": 1, "mamba_d_state": 4, "mamba_dt_rank": 4},
+    "MambaConfig": {"state_size": 4},
+}
+"""Families with layers that keep a state in place of attention."""
 SPANS = [(2, 7), (7, 8), (9, 16), (16, 23), (25, 31), (31, 39)]
 """Sentences of 40 tokens: one has a single token, and some tokens are in no sentence."""
 LOWEST = float(np.finfo(np.float32).min)
@@ -105,6 +124,15 @@ def test_a_sliding_window_is_laid_on_by_a_mask(family: str, tiny_model: Any) -> 
     assert kl.max() > 0.1
     np.testing.assert_allclose(found.kl, kl, atol=1e-5)
     np.testing.assert_allclose(found.drop, drop, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", SLIDING)
+def test_a_sliding_window_moves_over_blocks(family: str, tiny_model: Any) -> None:
+    """A text of 150 tokens, run 20 at a time, gives what masked passes give."""
+    model, ids = tiny_model(family), text(length=150)
+    spans = [(k, k + 15) for k in range(0, 150, 15)]
+    found = suppress(model, ids, spans, Settings(tokens=20, rows=3))
+    np.testing.assert_allclose(found.kl, expected(model, ids, spans)[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("family", SLIDING)
@@ -244,3 +272,56 @@ def test_log_probabilities_equal_the_whole_model(family: str, tiny_model: Any) -
         logits = torch.log_softmax(model(input_ids=ids[None]).logits[0], -1)
     want = logits[torch.arange(39), ids[1:]]
     np.testing.assert_allclose(log_probs(model, ids), [0.0, *want.tolist()], atol=1e-5)
+
+
+def stateful(name: str) -> Any:
+    """A tiny random model of STATEFUL."""
+    import transformers
+
+    common = {"vocab_size": 96, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "pad_token_id": 0}
+    heads = {} if name == "MambaConfig" else {"num_attention_heads": 4, "num_key_value_heads": 2}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = getattr(transformers, name)(**common, **heads, initializer_range=0.3, **STATEFUL[name])
+        model = transformers.AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+    return model.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("name", ["Qwen3NextConfig", "Lfm2Config"])
+def test_layers_with_a_state_go_on_as_they_are(name: str) -> None:
+    """Only attention is masked, every row is run from the first token on, and a note says what that leaves out."""
+    model, ids = stateful(name), text()
+    found = suppress(model, ids, SPANS)
+    assert "keep a state in place of attention" in found.notes[0]
+    with torch.no_grad(), masks_by_layer(model, {1: mask(40, [kept_end(SPANS[2])])}):
+        other = torch.log_softmax(model(input_ids=ids[None]).logits[0], -1)
+    with torch.no_grad():
+        plain = torch.log_softmax(model(input_ids=ids[None]).logits[0], -1)
+    each = (plain.exp() * (plain - other)).sum(-1)
+    for target in (3, 4, 5):
+        start, end = SPANS[target]
+        # their own kernels differ by 1e-4 between a text run whole and in blocks
+        assert found.kl[target, 2] == pytest.approx(float(each[start - 1 : end - 1].mean()), abs=1e-3)
+    assert found.kl[3:, 2].max() > 1e-3
+
+
+def test_sentence_attention_of_the_layers_that_have_it() -> None:
+    """The others look at nothing, and the mean is over those that look."""
+    model, ids = stateful("Lfm2Config"), text()
+    found = sentence_attention(model, ids, SPANS, gaps=(2,), keep_heads=True)
+    assert found.heads is not None
+    assert not found.heads[[0, 2]].any()
+    np.testing.assert_allclose(found.mean, found.heads[1].mean(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("JambaConfig", "jamba does not take masks and caches from outside"),
+        ("MambaConfig", "a sentence cannot be hidden from the layers of mamba"),
+    ],
+)
+def test_a_model_that_cannot_be_suppressed_is_refused(name: str, line: str) -> None:
+    """One does not hand its state from block to block, the other has no attention: one line each."""
+    with pytest.raises(MissingExtraError, match=line):
+        suppress(stateful(name), text(), SPANS)
