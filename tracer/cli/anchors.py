@@ -29,7 +29,7 @@ def anchors(
 ) -> None:
     """Find the sentences of a chain of thought that the rest depends on.
 
-    The model reads the text; nothing is generated. Name one of yours: no pocket model is shipped with this version.
+    The model reads the text; nothing is generated. The pocket model explains texts of its own small world only.
 
     \b
     Example: tracer anchors @last:4 --lm ./my-model
