@@ -14,9 +14,11 @@ import torch
 
 from tracer.analyses.joint import joint, redundant, search
 from tracer.analyses.receivers import broadcast, receivers
+from tracer.analyses.removal import Settings
 from tracer.analyses.sentence_attention import GAPS, sentence_attention
 from tracer.analyses.suppression import AGGREGATES, share, suppress
 from tracer.analyses.surprisal import surprisal
+from tracer.anchoring import Progress
 from tracer.chain import TAG, Chain
 from tracer.lm.offsets import token_spans
 from tracer.records import Anchors, AnchorSentence
@@ -60,27 +62,33 @@ class Weighed(NamedTuple):
 class Method(NamedTuple):
     """A way to weigh sentences."""
 
-    weigh: Callable[[LocalLM, Tokens], Weighed]
+    weigh: Callable[[LocalLM, Tokens, Progress | None], Weighed]
     score: str
     """What a weight is, in words and units."""
     parameters: Mapping[str, Any]
     """What the stored answer depends on beside text and model."""
 
 
-def _by_suppression(lm: LocalLM, tokens: Tokens) -> Weighed:
+def _by_suppression(lm: LocalLM, tokens: Tokens, progress: Progress | None) -> Weighed:
     if len(tokens.spans) < 2:
         return Weighed(np.full(len(tokens.spans), np.nan), np.zeros((len(tokens.spans),) * 2))
-    found = suppress(lm.model, tokens.ids, tokens.spans)
+    found = suppress(lm.model, tokens.ids, tokens.spans, _told(progress, "sentences"))
     matrix = AGGREGATES["share"](found)
     weights = outgoing(matrix, tokens.first)
     if len(tokens.spans) > SEARCHED:
         return Weighed(weights, matrix, notes=(*found.notes, f"copies are searched up to {SEARCHED} sentences"))
-    return Weighed(weights, matrix, _redundant(lm, tokens), notes=found.notes)
+    return Weighed(weights, matrix, _redundant(lm, tokens, progress), notes=found.notes)
 
 
-def _redundant(lm: LocalLM, tokens: Tokens) -> tuple[dict[str, Any], ...]:
+def _told(progress: Progress | None, what: str) -> Settings:
+    """Settings that hand the count of queries on."""
+    return Settings(progress=None if progress is None else lambda done, total: progress(what, done, total))
+
+
+def _redundant(lm: LocalLM, tokens: Tokens, progress: Progress | None) -> tuple[dict[str, Any], ...]:
     """Groups of which any one suffices for a target, the strongest first."""
-    together = joint(lm.model, tokens.ids, tokens.spans, search(lm.model, tokens.ids, tokens.spans))
+    pairs = search(lm.model, tokens.ids, tokens.spans)
+    together = joint(lm.model, tokens.ids, tokens.spans, pairs, _told(progress, "pairs"))
     return tuple(
         {
             "sentences": list(each.group),
@@ -93,7 +101,7 @@ def _redundant(lm: LocalLM, tokens: Tokens) -> tuple[dict[str, Any], ...]:
     )
 
 
-def _by_receivers(lm: LocalLM, tokens: Tokens) -> Weighed:
+def _by_receivers(lm: LocalLM, tokens: Tokens, _progress: Progress | None) -> Weighed:
     found = sentence_attention(lm.model, tokens.ids, tokens.spans)
     chosen = {gap: receivers([found], gap) for gap in GAPS}
     first = chosen[GAPS[0]]
@@ -105,7 +113,7 @@ def _by_receivers(lm: LocalLM, tokens: Tokens) -> Weighed:
     return Weighed(broadcast(found, first), found.mean, evidence={"receiver_heads": evidence}, notes=notes)
 
 
-def _by_surprisal(lm: LocalLM, tokens: Tokens) -> Weighed:
+def _by_surprisal(lm: LocalLM, tokens: Tokens, _progress: Progress | None) -> Weighed:
     return Weighed(surprisal(lm.model, tokens.ids, tokens.spans).mean)
 
 
@@ -125,11 +133,13 @@ METHODS: dict[str, Method] = {
 """Every method of `tracer anchors`; the first is the default."""
 
 
-def find(lm: LocalLM, chain: Chain, method: str, parameters: Mapping[str, Any]) -> Anchors:
+def find(
+    lm: LocalLM, chain: Chain, method: str, parameters: Mapping[str, Any], progress: Progress | None = None
+) -> Anchors:
     """The anchors of a chain; its prompt's sentences are sources, too, and marked as such."""
     spans = sentences_of(chain)
     tokens = read(lm, chain.whole, spans)._replace(first=sum(start < chain.start for start, _ in spans))
-    weighed = METHODS[method].weigh(lm, tokens)
+    weighed = METHODS[method].weigh(lm, tokens, progress)
     return Anchors(
         content=chain.digest,
         target=chain.source,

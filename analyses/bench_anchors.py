@@ -199,7 +199,9 @@ def _ranks(each: Trace, measures: Measures) -> Hits:
     ranks = {}
     for name, matrix in SCORES.items():
         values = (
-            measures.surprisal[first:] if name == "surprisal" else np.nan_to_num(outgoing(matrix(measures), first))[first:]
+            measures.surprisal[first:]
+            if name == "surprisal"
+            else np.nan_to_num(outgoing(matrix(measures), first))[first:]
         )
         ranks[name] = int((values > values[decisive[0]]).sum()) + 1
     return ranks
