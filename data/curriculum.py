@@ -43,10 +43,10 @@ SLIPPING = {"full": 0.22, "rare": 0.24, "mend": 0.12, "team": 0.14, "role": 0.17
 PHASES = (
     Phase("recall", {"recall": 1.0}, 2.5, gate=0.97),
     Phase("easy", EASY, 2.0, gate=0.98),
-    Phase("full", ALONE, 9.0, (1.0, 0.5), gate=0.995),
-    Phase("teams", MIXED, 7.0, (0.4, 0.25)),
-    Phase("settle", MIXED, 6.0, (0.25, 0.08)),
-    Phase("noise", SLIPPING, 4.0, (0.08, 0.0), noise=NOISY),
+    Phase("full", ALONE, 8.0, (1.0, 0.45), gate=0.995),
+    Phase("teams", MIXED, 6.5, (0.4, 0.22)),
+    Phase("settle", MIXED, 5.5, (0.22, 0.07)),
+    Phase("noise", SLIPPING, 3.5, (0.07, 0.0), noise=NOISY),
 )
 
 
