@@ -8,6 +8,7 @@ rare     the same with the rare structure made frequent: sums, shared persons, d
 mend     the same, most slips checked and mended: else a slip, a check and their meeting are too rare to be learned
 team     a talk as one agent sees it: the agent's own turns are learned; who acts more often is seen more often
 role     the same, every agent equally often: a checker acts once or twice in a talk, and must be as sure as a planner
+proof    the same for those who compute and check: they copy whole lists of equations
 talk     a talk as a whole, everybody's thoughts shown: all agents' turns are learned
 """
 
@@ -156,6 +157,7 @@ SOURCES: dict[str, Callable[[random.Random, Noise], Example]] = {
     "mend": lambda rng, noise: chain(rng, noise._replace(**MENDING), RARE),
     "team": lambda rng, noise: talk(rng, noise, lambda speakers: speakers),
     "role": lambda rng, noise: talk(rng, noise, lambda speakers: sorted(set(speakers))),
+    "proof": lambda rng, noise: talk(rng, noise, lambda _: ["Solver", "Checker"]),
     "talk": lambda rng, noise: talk(rng, noise, lambda _: [None]),
 }
 """Where examples come from, by name."""
