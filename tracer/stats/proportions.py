@@ -1,0 +1,118 @@
+"""Shares of cases, and differences of two shares, with intervals and p-values."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import NamedTuple
+
+Z95 = 1.959963984540054
+
+
+class Estimate(NamedTuple):
+    """A figure with its 95 % interval and the number of cases behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def wilson(successes: float, n: int) -> Estimate:
+    """A proportion with Wilson's score interval (Wilson 1927); (0, 0, 1) without cases."""
+    if n == 0:
+        return Estimate(0.0, 0.0, 1.0, 0)
+    p = successes / n
+    centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+    half = Z95 * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2)) / (1 + Z95**2 / n)
+    return Estimate(p, max(0.0, centre - half), min(1.0, centre + half), n)
+
+
+class Count(NamedTuple):
+    """How many of n cases are hits."""
+
+    hits: int
+    n: int
+
+    @property
+    def share(self) -> float:
+        """hits / n; 1/2 without cases, which is the middle of what is possible."""
+        return self.hits / self.n if self.n else 0.5
+
+
+def difference(before: Count, after: Count, z: float = Z95) -> Estimate:
+    """after.share - before.share of two independent samples, with Newcombe's hybrid score interval.
+
+    Newcombe (1998), Statistics in Medicine 17:873, method 10: with (l, u) the Wilson bounds of each share,
+    low = d - sqrt((p2 - l2)^2 + (u1 - p1)^2) and high = d + sqrt((u2 - p2)^2 + (p1 - l1)^2).
+    n is the smaller sample's; a side without cases may be anything from 0 to 1.
+    """
+    p1, p2, d = before.share, after.share, after.share - before.share
+    (low1, high1), (low2, high2) = wilson_bounds(*before, z), wilson_bounds(*after, z)
+    low, high = d - math.hypot(p2 - low2, high1 - p1), d + math.hypot(high2 - p2, p1 - low1)
+    return Estimate(d, max(-1.0, low), min(1.0, high), min(before.n, after.n))
+
+
+def wilson_bounds(hits: float, n: float, z: float = Z95) -> tuple[float, float]:
+    """Wilson's score bounds at any z; n may be an effective number of cases, thus no integer."""
+    if n <= 0:
+        return 0.0, 1.0
+    p, square = hits / n, z * z
+    centre = (p + square / (2 * n)) / (1 + square / n)
+    half = z * math.sqrt(p * (1 - p) / n + square / (4 * n * n)) / (1 + square / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def nested_difference(diverged: Count, after: Count, followed: int, z: float = Z95) -> Estimate:
+    """after.share - before.share, where the cases of `before` are `diverged` and `followed` cases of `after`.
+
+    So the two samples overlap in `followed` cases. Let r be the share of `before` that diverged, D = after - diverged.
+    Then before = (1 - r) after + r diverged, and the difference is r D. Given their numbers, the three shares are
+    estimated from separate cases, so no covariance is left: it is a product of two independent estimates.
+    Its interval recovers the variance from the bounds of both (Zou, Huang, Zhang 2009; the method behind Newcombe's):
+    rD -+ sqrt(r^2 a^2 + D^2 b^2 + a^2 b^2), with a the distance from D to its Newcombe bound on that side and b the
+    distance from r to the Wilson bound that widens. Without followers it is `difference`.
+    """
+    if not followed:
+        return difference(diverged, after, z)
+    n = diverged.n + followed
+    r, apart = diverged.n / n, difference(diverged, after, z)
+    low_r, high_r = wilson_bounds(diverged.n, n, z)
+    value, below, above = r * apart.value, apart.value - apart.low, apart.high - apart.value
+    more, less = (high_r - r, r - low_r) if apart.value > 0 else (r - low_r, high_r - r)
+    low = value - math.sqrt((r * below) ** 2 + (apart.value * less) ** 2 + ((high_r - r) * below) ** 2)
+    high = value + math.sqrt((r * above) ** 2 + (apart.value * more) ** 2 + ((high_r - r) * above) ** 2)
+    return Estimate(value, max(-1.0, low), min(1.0, high), min(n, after.n))
+
+
+def fisher(one: Count, two: Count) -> float:
+    """Fisher's exact two-sided p-value that two independent samples have the same share.
+
+    The sum of the hypergeometric probabilities, given all margins, that are at most that of the table; 1 without cases.
+    """
+    hits, total = one.hits + two.hits, one.n + two.n
+    first, last = max(0, hits - two.n), min(one.n, hits)
+    logs = [_log_choose(one.n, k) + _log_choose(two.n, hits - k) for k in range(first, last + 1)]
+    whole = _log_choose(total, hits)
+    bound = logs[one.hits - first] + 1e-7  # equal probabilities differ by rounding
+    return min(1.0, math.fsum(math.exp(each - whole) for each in logs if each <= bound))
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def power(before: float, after: float, n: int, alpha: float = 0.05) -> float:
+    """How probably n cases on each side show that the shares differ, two-sided at level alpha.
+
+    Normal approximation with the two samples' own variances; 0 without cases, alpha where nothing differs.
+    At 1/2 and level .05, 100 cases find a difference of .20 with probability .8, and 400 cases one of .10.
+    """
+    if n <= 0:
+        return 0.0
+    spread = math.sqrt((before * (1 - before) + after * (1 - after)) / n)
+    if not spread:
+        return 1.0 if before != after else alpha
+    normal, shift = NormalDist(), abs(after - before) / spread
+    z = normal.inv_cdf(1 - alpha / 2)
+    return normal.cdf(shift - z) + normal.cdf(-shift - z)
