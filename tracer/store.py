@@ -144,8 +144,9 @@ class Store:
         return Added(runs + change.runs, steps + change.steps, change.spans, holds)
 
     def is_blank(self) -> bool:
-        """Whether nothing was ever loaded, or all of it was removed."""
-        return not self.database.all("SELECT 1 FROM sources UNION ALL SELECT 1 FROM runs LIMIT 1")
+        """Whether nothing was ever loaded, drawn or found out, or all of it was removed."""
+        tables = ("sources", "runs", "anchors", "rollouts")
+        return not any(self.database.all(f"SELECT 1 FROM {table} LIMIT 1") for table in tables)  # noqa: S608
 
     def source(self, digest: str) -> Source | None:
         """The loaded file with these bytes, if any."""
