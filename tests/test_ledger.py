@@ -152,18 +152,37 @@ def test_any_text_and_number_comes_back(tmp_path: Path, texts: list[str], logpro
         assert repr(ledger.held(DIGEST)) == repr(made)
 
 
-def test_many_rollouts_are_merged_in_pieces(database: Path) -> None:
-    """60 MB of text is more than is held at once; the same keys in two pieces still count once."""
-    text = "x" * 3_000_000
-    for _ in range(2):
-        ledger = opened(database)
-        kept = Ledger(ledger.database, "tiny", "r1", Sampling())  # knows nothing of what is stored
-        for sample in range(10):
-            kept.add(rollout(sample, text))
-        kept._journal.close()
+def test_a_long_run_merges_on_the_way_unless_the_database_is_busy(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of journals that are full at 1,000 bytes: two cannot be merged for a while, and the third takes them along."""
+    monkeypatch.setattr("tracer.lm.ledger._FULL", 1000)
     with opened(database) as ledger:
-        assert ledger.held(DIGEST).keys() == set(range(10))
-    assert len(stored(database)) == 10
+        with duckdb.connect(database):
+            for sample in range(2):
+                ledger.add(rollout(sample, "x" * 1000))
+            assert len(journals(database)) == 2
+        ledger.add(rollout(2, "x" * 500))
+        assert stored(database) == []
+        ledger.add(rollout(3, "x" * 1000))
+        assert journals(database) == []
+        assert ledger.notes == []
+        assert ledger.held(DIGEST).keys() == {0, 1, 2, 3}
+    assert [row[6] for row in stored(database)] == [0, 1, 2, 3]
+
+
+def test_many_rollouts_are_merged_in_pieces(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More text than goes in at once; the same keys in two pieces still count once."""
+    monkeypatch.setattr("tracer.lm.ledger._BATCH", 10_000)
+    opened(database)
+    for _ in range(2):
+        kept = Ledger(database, "tiny", "r1", Sampling())  # knows nothing of what is stored, nor of the other
+        for sample in range(100):
+            kept.add(rollout(sample, "x" * 300))
+        kept._journal.close()
+    assert len(journals(database)) == 2
+    assert opened(database).held(DIGEST).keys() == set(range(100))
+    assert len(stored(database)) == 100
 
 
 def left_behind(database: Path, *samples: int) -> Path:

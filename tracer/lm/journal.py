@@ -43,6 +43,8 @@ class Journal:
     """This process's journal of one database: a file from the first entry on."""
 
     def __init__(self, database: Path) -> None:
+        self.size = 0
+        """Bytes in the file."""
         self._database = database
         self._path = database
         self._file: int | None = None
@@ -56,7 +58,9 @@ class Journal:
         try:
             if self._file is None:
                 self._path, self._file = _create(self._database)
+                self.size = 0
             _write(self._file, line)
+            self.size += len(line)
             if time.monotonic() - self._synced > SYNC:
                 self._sync(self._file)
         except OSError as error:

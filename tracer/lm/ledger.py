@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -43,6 +43,8 @@ _TYPES: dict[str, type] = {
 _BATCH = 16 << 20
 """Characters that go into the database at once, a row's other columns taken as so many:"""
 _ROW = 256
+_FULL = 64 << 20
+"""Bytes of journal that are merged before the run ends, so that no merge takes the database for long."""
 _MAX_INT = 1 << 63
 
 
@@ -127,12 +129,18 @@ class Ledger:
             self._found.setdefault(rollout.prefix, {})[rollout.sample] = rollout
 
     def add(self, rollout: Rollout) -> None:
-        """Keep a rollout; once this returns, neither `kill -9` nor Ctrl-C loses it. One that is held already stays."""
+        """Keep a rollout; once this returns, neither `kill -9` nor Ctrl-C loses it. One that is held already stays.
+
+        A journal that has grown large is merged on the way; where that fails, the merge at the end says why.
+        """
         if rollout.sample in self._found.get(rollout.prefix, {}):
             return
         entry = rollout._asdict() | {"logprob": float(rollout.logprob)} | self._source
         self._journal.append(json.dumps(entry, ensure_ascii=False).encode("utf-8", "surrogatepass"))
         self._take(entry)
+        if self._journal.size > _FULL:
+            with suppress(TracerError):
+                self.merge()
 
     def merge(self) -> int:
         """Move this process's journal, and all that others left behind, into the database; return how many were new.
