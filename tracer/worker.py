@@ -168,6 +168,7 @@ def _equal(first: str, second: str) -> bool:
 
 
 TASKS: dict[str, Callable[..., Any]] = {
+    "process": os.getpid,
     "fingerprint": _fingerprint,
     "equal": _equal,
     "last match": last_match,
