@@ -38,6 +38,8 @@ from tracer.units import Unit, unit_of
         (r"\{5\}", Fraction(5)),
         (r"\text{ 5 }", Fraction(5)),
         ("**$5$**", Fraction(5)),
+        (r"0.\overline{3}", Fraction(1, 3)),
+        (r"-1.2\overline{45}", Fraction(-137, 110)),
     ],
 )
 def test_numbers_are_exact(text: str, expected: Fraction) -> None:
@@ -64,6 +66,7 @@ def pair(first: int, second: int, brackets: str) -> Value:
         (r"\pm 2", pair(-2, 2, "{}")),
         ("(1,234)", pair(1, 234, "()")),  # a pair, for there is no other comma
         ("(1,000, 2)", pair(1000, 2, "()")),
+        (r"\emptyset", Several("{}", ())),
         ("(1,2),(3,4)", Several("{}", (pair(1, 2, "()"), pair(3, 4, "()")))),
     ],
 )
@@ -94,6 +97,8 @@ def test_names_that_tell_the_parts_apart_stay() -> None:
         (r"30^{\circ}", 30, Fraction(1), "°"),
         ("30 degrees", 30, Fraction(1), "°"),
         ("12 red apples", 12, Fraction(1), "red apple"),
+        ("12_5", 12, Fraction(1), "base 5"),
+        ("12_{10}", 12, Fraction(1), "base 10"),
     ],
 )
 def test_amounts_have_units(text: str, size: int, factor: Fraction, dimension: str) -> None:

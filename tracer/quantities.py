@@ -5,7 +5,8 @@ as a formula is for math-verify (`tracer.equivalence`).
 
 Decisions. 50 % is 0.5 and 1/2, never 50. "1,000" is a thousand, "1.000" is one, "1,00" is neither. "(1,2)" is a pair
 and keeps its brackets, so it is neither 1.2 nor [1,2]; a bare list "1, 2" is the set {1, 2}, and a set of one is its
-element. "x = 5" says 5. A decimal is what is written: 0.333 is not 1/3.
+element. "x = 5" says 5. "12_5" is 12 of the unit "base 5": a bare 12 may be it, 12_7 is not. A decimal is what is
+written: 0.333 is not 1/3, but a repeating one is.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ _NUMBER = re.compile(
     rf"(?P<sign>[-+]?) ?(?:(?P<whole>{_DIGITS})? ?\\frac ?(?:\{{ ?(?P<top>-?{_DECIMAL}) ?\}}|(?P<top1>[0-9])) ?"
     rf"(?:\{{ ?(?P<below>{_DECIMAL}) ?\}}|(?P<below1>[0-9]))"
     rf"|(?:(?P<before>{_DIGITS}) )?(?P<over>{_DECIMAL}) ?/ ?(?P<under>{_DECIMAL})"
+    rf"|(?P<start>{_DIGITS}\.(?P<once>[0-9]*))\\overline ?\{{ ?(?P<again>[0-9]+) ?\}}"
     rf"|(?P<decimal>{_DECIMAL})(?:[eE](?P<e>[-+]?[0-9]{{1,3}})"
     rf"| ?(?:\\times|\\cdot|\*) ?10 ?\^ ?(?:\{{ ?(?P<power>[-+]?[0-9]{{1,3}}) ?\}}|(?P<power1>[0-9])))?)"
 )
@@ -89,6 +91,8 @@ _WRAPPED = re.compile(
 )
 _SIZED = re.compile(r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits)(?![A-Za-z])")
 _THOUSANDS = re.compile(r"(?<![0-9,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9]|,[0-9])")
+_BASED = re.compile(r"([0-9]+)_(?:([0-9]) ?|\{ ?([0-9]{1,2}) ?\})")
+_NOTHING = {r"\emptyset", r"\varnothing", "∅"}
 _PLUS_MINUS = re.compile(r" ?\\pm(?![A-Za-z]) ?")
 _BROKEN = re.compile(r"0[0-9]")
 """What a list has no element like: the text was cut in the middle of a number, as "1,00" is."""
@@ -140,6 +144,10 @@ def _value(text: str, depth: int) -> Value:
         return Number(number)
     if (amount := _amount(text)) is not None:
         return amount
+    if based := _BASED.fullmatch(text):
+        return Amount(Number(Fraction(based[1])), Unit(Fraction(1), f"base {based[2] or based[3]}"))
+    if text in _NOTHING:
+        return Several("{}", ())
     if depth and len(_PLUS_MINUS.findall(text)) == 1:
         return _several("{}", [_value(_PLUS_MINUS.sub(sign, text).removeprefix("+"), depth - 1) for sign in "+-"])
     inner = _inside(text)
@@ -166,7 +174,7 @@ def _leaf(text: str) -> Formula | Words:
         return Words(plain.casefold() if folded else plain)
     text = re.sub(r" ?([^\w\s\\]) ?", r"\1", text)
     text = re.sub(r"(?<=[0-9]) (?=[A-Za-z\\])", "", text)
-    return Formula(re.sub(r"([\^_])\{(\w)\}", r"\1\2", text))
+    return Formula(re.sub(r"([\^_])\{(\w)\}(?!\w)", r"\1\2", text))
 
 
 def _several(brackets: str, items: list[Value]) -> Value:
@@ -234,6 +242,9 @@ def _number(text: str) -> Fraction | None:
     if part["decimal"]:
         power = int(part["e"] or part["power"] or part["power1"] or 0)
         value = _decimal(part["decimal"]) * Fraction(10) ** power
+    elif part["again"]:
+        period = Fraction(int(part["again"]), 10 ** len(part["again"]) - 1)
+        value = _decimal(part["start"]) + period / 10 ** len(part["once"])
     else:
         below = _decimal(part["below"] or part["below1"] or part["under"])
         if not below:
