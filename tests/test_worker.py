@@ -58,6 +58,18 @@ def test_a_child_that_somebody_killed_is_replaced(worker: Worker) -> None:
     assert worker.starts == 2
 
 
+def test_an_interrupted_question_leaves_no_answer_behind() -> None:
+    """Ctrl-C while the child computes: the next question gets the answer to itself."""
+    worker = Worker(cpu_limit=0.3)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    with pytest.raises(KeyboardInterrupt):
+        worker.ask(*ENDLESS)
+    signal.signal(signal.SIGALRM, before)
+    assert ask(worker, "x") == "x"
+    worker.close()
+
+
 def test_threads_may_share_a_worker(worker: Worker) -> None:
     """Everybody gets the answer to the own question."""
     texts = [f"{k}x" for k in range(200)]

@@ -50,11 +50,15 @@ class Worker:
     def ask(self, task: str, *arguments: str) -> Any:
         """What TASKS[task](*arguments) gives in the child; OverLimitError where it gave nothing in time."""
         question = json.dumps([self.cpu_limit, task, *arguments]).encode() + b"\n"
+        reply = b""
         with self._lock:
-            reply = self._exchange(self._alive(), question)
-            if not reply.endswith(b"\n"):
-                self._end()
-                raise OverLimitError(f"{task}: no result within {self.cpu_limit:g} s; give it something simpler")
+            try:
+                reply = self._exchange(self._alive(), question)
+            finally:  # an interrupt, too: what the child says later must not answer the next question
+                if not reply.endswith(b"\n"):
+                    self._end()
+        if not reply.endswith(b"\n"):
+            raise OverLimitError(f"{task}: no result within {self.cpu_limit:g} s; give it something simpler")
         return json.loads(reply)
 
     def close(self) -> None:
