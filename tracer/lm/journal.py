@@ -62,15 +62,10 @@ class Journal:
             _write(self._file, line)
             self.size += len(line)
             if time.monotonic() - self._synced > SYNC:
-                self._sync(self._file)
+                os.fsync(self._file)
+                self._synced = time.monotonic()
         except OSError as error:
-            raise TracerError(
-                f"cannot write {self._path} ({error.strerror}): make room there and run again, what is drawn stays"
-            ) from error
-
-    def _sync(self, file: int) -> None:
-        os.fsync(file)
-        self._synced = time.monotonic()
+            raise _unwritable(self._path, error) from error
 
     def close(self) -> None:
         """Bring everything to the disk and let go of the file, so that anyone may take it in."""
@@ -79,6 +74,8 @@ class Journal:
         file, self._file = self._file, None
         try:
             os.fsync(file)
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
         finally:
             os.close(file)
 
@@ -151,6 +148,10 @@ def leftovers(database: Path) -> Iterator[list[Path]]:
                 raise _unreadable(path, error) from error
             found.append(path)
         yield found
+
+
+def _unwritable(path: Path, error: OSError) -> TracerError:
+    return TracerError(f"cannot write {path} ({error.strerror}): make room there and run again, what is drawn stays")
 
 
 def _unreadable(path: Path, error: OSError) -> DatabaseError:

@@ -59,8 +59,14 @@ class Ledger:
         self.database = database
         self.notes: list[str] = []
         """What the user should be told, in words: damaged entries that were set aside, a database that was busy."""
-        numbers = (float(sampling.temperature), float(sampling.top_p), int(sampling.max_tokens), int(sampling.seed))
-        self._source = dict(zip(KEY[2:6], numbers, strict=True)) | {"model": rows.sane(model), "revision": revision}
+        self._source: dict[str, Any] = {
+            "model": rows.sane(model),
+            "revision": revision,
+            "temperature": float(sampling.temperature),
+            "top_p": float(sampling.top_p),
+            "max_tokens": int(sampling.max_tokens),
+            "seed": int(sampling.seed),
+        }
         self._wait = wait
         self._journal = Journal(database)
         self._found: dict[str, dict[int, Rollout]] = {}
@@ -71,10 +77,9 @@ class Ledger:
     def open(cls, database: Path, model: str, revision: str, sampling: Sampling, *, wait: float = WAIT) -> Self:
         """Take in what earlier runs left behind; a database that does not exist is made.
 
-        Another process that holds the database is waited for, here and later, for `wait` seconds.
-
-        Whatever is wrong with the database is told here, before anything is drawn. Entries of a process that is still
-        drawing count as held as far as it has come.
+        Whatever is wrong with the database is told here, before anything is drawn; another process that holds it is
+        waited for, here and later, for `wait` seconds. Entries of a process that is still drawing count as held as far
+        as it has come.
         """
         if not max(abs(sampling.seed), sampling.max_tokens) < _MAX_INT:
             raise TracerError("the seed and the most tokens must each be below 2^63: take smaller ones")
@@ -163,8 +168,7 @@ class Ledger:
     def _set_aside(self, journal: Path, damaged: list[bytes]) -> None:
         if damaged:
             kept = write_whole(journal.with_suffix(".damaged"), b"".join(damaged))
-            number = "1 rollout" if len(damaged) == 1 else f"{len(damaged)} rollouts"
-            self.notes.append(f"{number} in {journal.name} were damaged on the disk: kept in {kept}, and drawn again")
+            self.notes.append(f"lines of {journal.name} that are damaged: {len(damaged)}, kept in {kept}, drawn again")
 
 
 def left(requests: Iterable[Request], ledger: Ledger) -> list[Request]:
