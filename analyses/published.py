@@ -52,6 +52,11 @@ class Trace(NamedTuple):
         """Traces of one problem share it."""
         return self.name.rpartition("/")[2]
 
+    @property
+    def labelled(self) -> int:
+        """Sentences with a tag."""
+        return sum(bool(sentence.tag) for sentence in self.sentences)
+
 
 def traces(folder: Path) -> list[Trace]:
     """Every problem folder in and below a folder, by name; raises BadInputError where there is none."""
