@@ -63,28 +63,6 @@ def wilson_bounds(hits: float, n: float, z: float = Z95) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def nested_difference(diverged: Count, after: Count, followed: int, z: float = Z95) -> Estimate:
-    """after.share - before.share, where the cases of `before` are `diverged` and `followed` cases of `after`.
-
-    So the two samples overlap in `followed` cases. Let r be the share of `before` that diverged, D = after - diverged.
-    Then before = (1 - r) after + r diverged, and the difference is r D. Given their numbers, the three shares are
-    estimated from separate cases, so no covariance is left: it is a product of two independent estimates.
-    Its interval recovers the variance from the bounds of both (Zou, Huang, Zhang 2009; the method behind Newcombe's):
-    rD -+ sqrt(r^2 a^2 + D^2 b^2 + a^2 b^2), with a the distance from D to its Newcombe bound on that side and b the
-    distance from r to the Wilson bound that widens. Without followers it is `difference`.
-    """
-    if not followed:
-        return difference(diverged, after, z)
-    n = diverged.n + followed
-    r, apart = diverged.n / n, difference(diverged, after, z)
-    low_r, high_r = wilson_bounds(diverged.n, n, z)
-    value, below, above = r * apart.value, apart.value - apart.low, apart.high - apart.value
-    more, less = (high_r - r, r - low_r) if apart.value > 0 else (r - low_r, high_r - r)
-    low = value - math.sqrt((r * below) ** 2 + (apart.value * less) ** 2 + ((high_r - r) * below) ** 2)
-    high = value + math.sqrt((r * above) ** 2 + (apart.value * more) ** 2 + ((high_r - r) * above) ** 2)
-    return Estimate(value, max(-1.0, low), min(1.0, high), min(n, after.n))
-
-
 def fisher(one: Count, two: Count) -> float:
     """Fisher's exact two-sided p-value that two independent samples have the same share.
 
