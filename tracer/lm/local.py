@@ -183,7 +183,7 @@ class LocalLM:
         return (min(self.ends),)
 
     def continue_rows(self, rows: Sequence[Row], rules: Rules) -> list[Drawn]:
-        """What each row goes on with, in batches. Long prompts come first, so that those of a batch are padded little."""
+        """What each row goes on with. Long prompts come first, so that those of a batch are padded little."""
         if not rows:
             return []
         order = sorted(range(len(rows)), key=lambda place: -len(rows[place].prompt))

@@ -1,9 +1,9 @@
 """Rollouts: many continuations of many prefixes of one text.
 
-The text is read once, and every prefix, every sample and every call of the same `Engine` share its keys and values. Rows
-are continued side by side; one that has finished leaves, and the next request takes its place. A rollout depends on the
-seed, its prefix and its number, and on nothing else: neither on the rows beside it nor on the other requests, up to
-the rounding of matrix products (`tracer.lm.sampling`).
+The text is read once, and every prefix, every sample and every call of the same `Engine` share its keys and values.
+Rows are continued side by side; one that has finished leaves, and the next request takes its place. A rollout depends
+on the seed, its prefix and its number, and on nothing else: neither on the rows beside it nor on the other requests, up
+to the rounding of matrix products (`tracer.lm.sampling`).
 
 A rollout that repeats the text for a while is not computed there: one pass over the text tells which uniforms draw its
 tokens (`tracer.lm.following`), so a row starts at the first token that differs. That changes nothing but the time.
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tracer.lm.local import LocalLM
-    from tracer.lm.rows import Start, Trunk
+    from tracer.lm.rows import Start
+    from tracer.lm.trunk import Trunk
 
 WIDER = 4
 """So many times the rows of an ordinary batch run side by side: here each takes memory for its own tokens only."""
@@ -168,7 +169,8 @@ class Engine:
         """The text's keys and values, and what draws its tokens; None where the model has layers of another kind."""
         import torch
 
-        from tracer.lm.rows import Trunk, agrees, served
+        from tracer.lm.rows import agrees, served
+        from tracer.lm.trunk import Trunk
 
         if not served(self.lm.model):
             return None, None
@@ -214,7 +216,7 @@ class Engine:
         return min(followed, before + 1), before
 
     def _job(self, request: Request) -> _Job:
-        """A rollout that is handed on may draw as many tokens more as it has repeated: there it is as long as others."""
+        """One that is handed on may draw as many tokens more as it has repeated: there it is as long as others."""
         prompt = self._prompt(request.prefix)
         self.lm.require_room(len(prompt) + 1)
         followed, before = self._repeats(request)
@@ -290,7 +292,9 @@ class Engine:
         from tracer.lm.rows import Start
 
         ids = self.ids[: len(job.prompt) + job.followed] if job.followed else job.prompt
-        return Start(trunk.path(ids[:-1]), ids[-1], *self._repeated(job), uniform(job.key, job.room))
+        own = ids == self.ids[: len(ids)]
+        columns = trunk.path(self.ids)[: len(ids) - 1] if own else trunk.path(ids[:-1])
+        return Start(columns, ids[-1], *self._repeated(job), uniform(job.key, job.room))
 
     def _repeated(self, job: _Job) -> Drawn:
         """What a row has drawn before it differs from the text."""

@@ -1,8 +1,8 @@
 """Rows of tokens that grow side by side over prompts whose keys and values all of them share.
 
-Memory is read once where rows agree: the keys and values of a prompt stand in one place (`Trunk`), and the queries of all
-rows meet them in one matrix product, under a mask that tells who sees which column. Each row has only its own tokens
-for itself (`Rows`). Rows differ in length, so a row that is done makes room for another one at once.
+Memory is read once where rows agree: the keys and values of a prompt stand in one place (`tracer.lm.trunk`), and the
+queries of all rows meet them in one matrix product, under a mask that tells who sees which column. Each row has only
+its own tokens for itself (`Rows`). Rows differ in length, so a row that is done makes room for another one at once.
 
 Attention is computed here, behind transformers' interface for attention functions: softmax over the shared columns and
 the row's own ones together, with grouped heads, soft caps, sinks and sliding windows. Layers that keep a state instead
@@ -12,7 +12,7 @@ of keys and values cannot be served; `served` tells. Needs torch and transformer
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -21,23 +21,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from transformers import AttentionInterface, DynamicCache
+from transformers import AttentionInterface
 from transformers.cache_utils import Cache
 
 from tracer.lm.sampling import Drawn, choose, logprobs
+from tracer.lm.trunk import Ints, Trunk
 
-BLOCK = 256
-"""Tokens of a prompt read at once."""
 LEAST = 32
 """Slots, and tokens of a row, that are allocated at first; both double."""
 CHECKED = 8
 """Tokens that are read in both ways before a model is trusted to be one that can be served."""
 _NAME = "tracer_rows"
 _LAYERS = {"full_attention", "sliding_attention"}
-
-Ints = npt.NDArray[np.int64]
-Seen = Callable[[int, Tensor], None]
-"""Gets the place of a prompt's token and the logits (b, V) of what follows it and its b - 1 successors."""
 
 
 def served(model: Any) -> bool:
@@ -49,78 +44,6 @@ def served(model: Any) -> bool:
         and "position_ids" in inspect.signature(model.forward).parameters
         and set(kinds) <= _LAYERS
     )
-
-
-class Trunk:
-    """Keys and values of prompts: a tree of tokens, each computed once, whose paths are the prompts."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.keys: list[Tensor] = []  # (heads, columns, width) for each layer
-        self.values: list[Tensor] = []
-        self.positions = torch.zeros(0, dtype=torch.long, device=model.device)  # (columns,)
-        self.paths: dict[tuple[int, ...], tuple[Ints, Ints]] = {}  # a prompt's ids, and the column of each
-
-    def path(self, ids: Sequence[int], seen: Seen | None = None) -> Ints:
-        """The columns of a prompt's tokens; what no earlier prompt begins with is read now, and shown to `seen`."""
-        wanted = tuple(ids)
-        if wanted not in self.paths:
-            new = np.asarray(wanted, dtype=np.int64)
-            begun = (places[: _common(new, known)] for known, places in self.paths.values())
-            columns = max(begun, key=len, default=new[:0])
-            if len(columns) < len(new):
-                columns = np.concatenate([columns, self._read(new, columns, seen)])
-            self.paths[wanted] = new, columns
-        return self.paths[wanted][1]
-
-    @property
-    def size(self) -> int:
-        """How many columns there are."""
-        return len(self.positions)
-
-    def cut(self, columns: int, above: int) -> None:
-        """Where there are more columns than `above`, forget all but the first ones, and the prompts that need others."""
-        if self.size > above:
-            self.keys[:] = [part[:, :columns].clone() for part in self.keys]
-            self.values[:] = [part[:, :columns].clone() for part in self.values]
-            self.positions = self.positions[:columns]
-            kept = self.paths.items()
-            self.paths = {ids: held for ids, held in kept if held[1].max(initial=0) < columns}
-
-    def _read(self, ids: Ints, before: Ints, seen: Seen | None) -> Ints:
-        """Compute the tokens behind the columns `before`, and give the new ones' columns."""
-        start, first = len(before), self.size
-        device = self.model.device
-        with torch.inference_mode():
-            cache = self._cache(torch.from_numpy(before).to(device))
-            tokens, positions = torch.from_numpy(ids).to(device), torch.arange(len(ids), device=device)
-            few = "logits_to_keep" in inspect.signature(self.model.forward).parameters and seen is None
-            more = {"logits_to_keep": 1} if few else {}
-            for at in range(start, len(ids), BLOCK):
-                here = slice(at, min(at + BLOCK, len(ids)))
-                read = self.model(
-                    tokens[None, here],
-                    position_ids=positions[None, here],
-                    past_key_values=cache,
-                    use_cache=True,
-                    **more,
-                )
-                if seen is not None:
-                    seen(at, read.logits[0])
-            self._append(cache, start)
-            self.positions = torch.cat([self.positions, positions[start:]])
-        return np.arange(first, first + len(ids) - start)
-
-    def _cache(self, columns: Tensor) -> Any:
-        cache = DynamicCache()  # no window: columns are never dropped, the masks do that
-        for layer, (keys, values) in enumerate(zip(self.keys, self.values, strict=True)):
-            cache.update(keys[None, :, columns], values[None, :, columns], layer)
-        return cache
-
-    def _append(self, cache: Any, start: int) -> None:
-        for held, name in ((self.keys, "keys"), (self.values, "values")):
-            new = [getattr(layer, name)[0, :, start:] for layer in cache.layers]
-            held[:] = [torch.cat(pair, dim=1) for pair in zip(held, new, strict=True)] if held else new
 
 
 class Start(NamedTuple):
@@ -279,8 +202,15 @@ class Rows:
         logits: Tensor = read.logits[:, -1]
         return logits
 
-    def attend(self, layer: int, query: Tensor, scaling: float, window: int | None, softcap: float | None,
-               sinks: Tensor | None) -> Tensor:  # fmt: skip
+    def attend(
+        self,
+        layer: int,
+        query: Tensor,
+        scaling: float,
+        window: int | None = None,
+        softcap: float | None = None,
+        sinks: Tensor | None = None,
+    ) -> Tensor:
         """Attention of one new token of each row: query (B, heads, 1, width) -> (B, 1, heads, value width).
 
         softmax(scaling * q k + bias) v over the shared columns and the row's own tokens, in float32.
@@ -385,9 +315,18 @@ class _Cache(Cache):
 _STEPPING: ContextVar[Rows] = ContextVar("rows whose step is under way")
 
 
-def _attention(module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float | None = None,
-               sliding_window: int | None = None, softcap: float | None = None, s_aux: Tensor | None = None,
-               **_: Any) -> tuple[Tensor, None]:  # fmt: skip
+def _attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
     rows = _STEPPING.get()
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     return rows.attend(rows.cache.layer, query, scale, sliding_window, softcap, s_aux), None
@@ -426,10 +365,3 @@ def _grown(part: Tensor, shape: tuple[int, ...], value: float = 0) -> Tensor:
     made = part.new_full(wanted, value)
     made[tuple(slice(0, size) for size in part.shape)] = part
     return made
-
-
-def _common(one: Ints, other: Ints) -> int:
-    """Length of the longest common beginning."""
-    count = min(len(one), len(other))
-    differs = one[:count] != other[:count]
-    return int(differs.argmax()) if differs.any() else count

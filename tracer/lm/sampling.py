@@ -106,7 +106,7 @@ def choose(logits: torch.Tensor, uniforms: torch.Tensor, temperature: float, top
 
 
 def drawn_by(logits: torch.Tensor, tokens: torch.Tensor, temperature: float, top_p: float) -> torch.Tensor:
-    """The uniforms by which `choose` draws these tokens: logits (B, V), tokens (B,) -> (4, B): lower, upper, total and ln p.
+    """Which uniforms draw these tokens: logits (B, V), tokens (B,) -> (4, B): lower, upper, total and ln p.
 
     Token b is drawn where lower <= u * total < upper, in the very arithmetic of `choose`.
     """
