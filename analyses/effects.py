@@ -39,6 +39,14 @@ class SentenceEffect(NamedTuple):
     tokens: int
     """Of the rollouts drawn from its two prefixes; each prefix but the first and the last serves two sentences."""
 
+    @property
+    def strength(self) -> float:
+        """The near end of the effect's interval, below 0 where it holds 0: by this sentences are ranked.
+
+        By `effect.value` a sentence with few rollouts would often come first by chance.
+        """
+        return max(self.effect.low, -self.effect.high)
+
 
 class Conclusion(NamedTuple):
     """What a sweep says of the whole trace."""
@@ -64,7 +72,7 @@ def conclude(pools: Pools, rule: Rule = RULE, different: Sequence[int] | None = 
     q = benjamini_hochberg(p)
     rows = []
     for each in sentences:
-        moved = pools.effect(each, shares[each + 1], rule.z)
+        moved = pools.effect(each, shares[each + 1])
         others = pools.diverged(each).n if different is None else different[each]
         rows.append(
             SentenceEffect(

@@ -118,3 +118,15 @@ def slip(generator: np.random.Generator, follow: float = 0.8) -> Planted:
 
 
 TRACES: dict[str, Callable[[np.random.Generator, float], Planted]] = {"piecewise": piecewise, "slip": slip}
+
+
+def around(p: float, follow: float = 0.0) -> Callable[[np.random.Generator], Planted]:
+    """8 to 30 sentences at one P(target), which in half of the traces jumps to any other value at a random place."""
+
+    def make(generator: np.random.Generator) -> Planted:
+        n = int(generator.integers(8, 31))
+        place, after = int(generator.integers(n)), float(generator.uniform(0.02, 0.98))
+        after = after if generator.random() < 0.5 else p
+        return planted([p] * (place + 1) + [after] * (n - place), follow, _answers(generator))
+
+    return make

@@ -59,9 +59,9 @@ def effect(diverged: Count, followed: int, after: Share, z: float = Z95) -> Esti
     """P_{i+1} - P_i = r D with D = P_{i+1} - Q_i, and an interval that recovers the variances from the bounds of each.
 
     D has Newcombe's interval (1998, method 10): low = D - sqrt((P - l)^2 + (u' - Q)^2), with (l, u) and (l', u') the
-    Wilson bounds of P and of Q. For the product (Zou, Huang, Zhang 2009): rD -+ sqrt(r^2 a^2 + D^2 b^2 + c^2 a^2), with
-    a the distance from D to its bound on that side, b that from r to the Wilson bound that widens, and c that to the
-    upper one. n is the smaller of the samples.
+    Wilson bounds of P and of Q. For the product (Zou, Huang, Zhang 2009): rD -+ sqrt(r^2 a^2 + D^2 b^2), with a the
+    distance from D to its bound on that side and b that from r to the Wilson bound that widens. Where none diverged, r
+    counts as its upper bound in the first term, and Q may be anything. n is the smaller of the samples.
     """
     q, p = diverged.share, after.value
     low_q, high_q = wilson_bounds(diverged.hits, diverged.n, z)
@@ -71,6 +71,6 @@ def effect(diverged: Count, followed: int, after: Share, z: float = Z95) -> Esti
     r, (low_r, high_r) = diverged.n / n if n else 1.0, wilson_bounds(diverged.n, n, z)
     up, down = (high_r - r, r - low_r) if followed else (0.0, 0.0)
     value, less, more = r * (p - q), *((down, up) if p > q else (up, down))
-    low = value - math.hypot(r * below, (p - q) * less, up * below)
-    high = value + math.hypot(r * above, (p - q) * more, up * above)
+    part = r if diverged.n else high_r
+    low, high = value - math.hypot(part * below, (p - q) * less), value + math.hypot(part * above, (p - q) * more)
     return Estimate(value, max(-1.0, low), min(1.0, high), min(n, int(after.cases)))
