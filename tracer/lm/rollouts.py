@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -110,7 +110,7 @@ def origin(sample: int) -> tuple[int, int]:
     return divmod(sample, STEP)
 
 
-def rollouts(lm: LocalLM, requests: Iterable[Request], sampling: Sampling) -> Iterator[Rollout]:
+def rollouts(lm: LocalLM, requests: Iterable[Request], sampling: Sampling) -> Generator[Rollout, None, None]:
     """The rollouts that are wanted, each as it finishes: the order is not that of the requests."""
     wanted = list(requests)
     text = max((request.prefix for request in wanted), key=len, default="")
@@ -140,7 +140,7 @@ class Engine:
         self.marks = [self._mark(prefix) for prefix in self.prefixes]
         """Tokens of each prefix; None where they are not the text's own, or the model has no room behind them."""
 
-    def rollouts(self, requests: Iterable[Request]) -> Iterator[Rollout]:
+    def rollouts(self, requests: Iterable[Request]) -> Generator[Rollout, None, None]:
         """The rollouts that are wanted, each as it finishes, and in the same moment those that it is handed on as.
 
         Requests are taken one by one as there is room. Closing the iterator early loses what is under way.
@@ -184,7 +184,7 @@ class Engine:
             found[:, at + 1 : at + 1 + len(following)] = drawn.cpu().numpy()
             last[:] = [logits[-1]]
 
-        trunk.path(self.ids, seen)
+        self.lm.batches.run([self.ids], lambda texts: [trunk.path(text, seen) for text in texts], 1)
         return (trunk, Draws(*found)) if agrees(trunk, self.ids, last[0]) else (None, None)
 
     def _prompt(self, text: str) -> tuple[int, ...]:

@@ -218,10 +218,10 @@ class Rows:
         columns = self.columns
         keys, values = self.trunk.keys[layer][:, :columns], self.trunk.values[layer][:, :columns]  # (G, C, width)
         own_keys, own_values = (part[layer][: self.live, :, : self.width] for part in (self.keys, self.values))
-        rows, groups = self.live, own_keys.shape[1]
-        asked = query.view(rows, groups, -1, query.shape[-1]) * scaling  # (B, G, heads of a group, width)
-        by_group = asked.transpose(0, 1).reshape(groups, -1, query.shape[-1])  # (G, B * heads, width)
-        shared = torch.bmm(by_group, keys.transpose(1, 2)).view(groups, rows, -1, columns)
+        rows, groups, each = self.live, own_keys.shape[1], query.shape[1] // own_keys.shape[1]
+        asked = query.view(rows, groups, each, -1) * scaling  # (B, G, heads of a group, width)
+        by_group = asked.transpose(0, 1).reshape(groups, rows * each, -1)  # (G, B * heads, width)
+        shared = torch.bmm(by_group, keys.transpose(1, 2)).view(groups, rows, each, columns)
         mine = torch.matmul(asked, own_keys.transpose(2, 3)).transpose(0, 1)  # (G, B, heads, own)
         scores = torch.cat([shared, mine], dim=-1)  # (G, B, heads, C + own)
         if softcap is not None:
@@ -229,9 +229,9 @@ class Rows:
         scores += self._bias(window)[None, :, None]
         weights = _softmax(scores, sinks)
         over = weights[..., :columns].flatten(1, 2)  # (G, B * heads, C)
-        found = torch.bmm(over, values).view(groups, rows, -1, values.shape[-1]).transpose(0, 1)
+        found = torch.bmm(over, values).view(groups, rows, each, -1).transpose(0, 1)
         found = found + torch.matmul(weights[..., columns:].transpose(0, 1), own_values)  # (B, G, heads, value width)
-        return found.reshape(rows, 1, -1, values.shape[-1])
+        return found.reshape(rows, 1, groups * each, -1)
 
     def _bias(self, window: int | None) -> Tensor:
         """(B, columns + own), with what lies behind a sliding window hidden, too."""
