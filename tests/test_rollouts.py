@@ -277,17 +277,14 @@ def test_a_model_with_recurrent_layers_is_continued_in_plain_batches(tiny_lm: Ca
 
 
 def test_a_model_whose_attention_is_not_what_is_computed_here_falls_back(tiny_lm: Callable[..., Any]) -> None:
-    """Here the values are scaled behind the interface's back, as a family might that adds a step of its own."""
+    """Here the model's own attention sees its input halved; a family might add a step that we know nothing of."""
     lm = tiny_lm()
-    kept = Engine(lm, TEXT, WARM)
-    assert kept._read[0] is not None
+    assert Engine(lm, TEXT, WARM)._read[0] is not None
 
-    def scaled(module: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
-        mask = named.get("attention_mask")
-        named["scaling_of_its_own"] = mask
+    def halved(module: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
         named["hidden_states"] = named["hidden_states"] * (0.5 if module.config._attn_implementation == "sdpa" else 1)
 
-    hooks = [layer.self_attn.register_forward_pre_hook(scaled, with_kwargs=True) for layer in lm.model.model.layers]
+    hooks = [layer.self_attn.register_forward_pre_hook(halved, with_kwargs=True) for layer in lm.model.model.layers]
     try:
         assert Engine(lm, TEXT, WARM)._read == (None, None)
     finally:
