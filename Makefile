@@ -8,7 +8,7 @@ NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	if $$name -c '$(NEW_ENOUGH)' 2>/dev/null; then echo $$name; break; fi; done)
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test test-slow lint bench docs clean
 
 # Explain the failed runs that come with the package; the last line is the path of the HTML report.
 demo: $(VENV)/.core
@@ -17,6 +17,10 @@ demo: $(VENV)/.core
 # Everything that CI checks on the sources.
 test: lint
 	$(BIN)/python -m pytest
+
+# Proofs by simulation that take minutes each.
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/slow
 
 # Style, types and the borders between the rooms.
 lint: $(VENV)/.dev

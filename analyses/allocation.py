@@ -39,7 +39,7 @@ class Rule(NamedTuple):
     """Between two looks at a sentence its rollouts grow by this factor: few looks, so that plain intervals hold."""
     most: int = 160
     """No prefix gets more, unless a width is asked for."""
-    near: float = 0.5
+    near: float = 0.8
     """Stretches this close to the likeliest one, as a share of its chance, are looked at in the same round."""
     together: int = 4
     """But no more than so many."""
@@ -185,7 +185,7 @@ def _settled(pools: Pools, sentence: int, found: Estimate, budget: Budget, rule:
         return True
     outside = found.low > rule.rope or found.high < -rule.rope
     sentences = len(pools.cases) - 1  # the strictest threshold that Benjamini-Hochberg can ask for
-    return outside and fisher(pools.diverged(sentence), pools.all(sentence + 1)) <= rule.alpha / sentences
+    return outside and fisher(pools.diverged(sentence), pools.all(sentence + 1), middle=True) <= rule.alpha / sentences
 
 
 def _refine(pools: Pools, stretch: Stretch, most: int, rule: Rule) -> dict[int, int]:

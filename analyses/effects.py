@@ -30,7 +30,7 @@ class SentenceEffect(NamedTuple):
     effect: Estimate
     """after - before; -1 to 1 where one of the two has no rollouts."""
     p: float
-    """Fisher's exact test: rollouts that go on otherwise than the trace against those with the sentence."""
+    """Fisher's test with mid-p: rollouts that go on otherwise than the trace against those with the sentence."""
     q: float
     """p after Benjamini-Hochberg over all sentences of the trace."""
     verdict: Verdict
@@ -68,7 +68,7 @@ def conclude(pools: Pools, rule: Rule = RULE, different: Sequence[int] | None = 
     """
     shares = pools.shares()
     sentences = range(len(shares) - 1)
-    p = [fisher(pools.diverged(each), pools.all(each + 1)) for each in sentences]
+    p = [fisher(pools.diverged(each), pools.all(each + 1), middle=True) for each in sentences]
     q = benjamini_hochberg(p)
     rows = []
     for each in sentences:

@@ -12,8 +12,7 @@ from typing import NamedTuple
 from tracer.stats import Z95, Count, Estimate
 from tracer.stats.nested import Share, effect, share
 
-
-SMALL, OFFSET = 4.0, 8.0
+SMALL, OFFSET = 5.0, 8.0
 """Of `spread`."""
 
 

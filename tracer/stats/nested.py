@@ -38,7 +38,7 @@ def share(diverged: Count, followed: int = 0, after: Share | None = None) -> Sha
     """
     smooth_q = (diverged.hits + 1) / (diverged.n + 2)
     if not followed or after is None:
-        low, high = wilson_bounds(diverged.hits, diverged.n)
+        low, high = _bounds(diverged)
         variance = smooth_q * (1 - smooth_q) / diverged.n if diverged.n else 1.0
         return Share(diverged.share, low, high, float(diverged.n), smooth_q, variance)
     n = diverged.n + followed
@@ -53,6 +53,19 @@ def share(diverged: Count, followed: int = 0, after: Share | None = None) -> Sha
     cases = smooth * (1 - smooth) / variance
     low, high = wilson_bounds(value * cases, cases)
     return Share(value, low, high, cases, smooth, variance)
+
+
+def _bounds(count: Count) -> tuple[float, float]:
+    """Wilson's, but with one or two hits or misses no nearer to 0 or 1 than Poisson's one-sided 5 % bound.
+
+    Brown, Cai, DasGupta (2001), section 4.1.1: with one hit of 8 Wilson excludes .02, which gives one hit or more in 15
+    of 100 samples.
+    """
+    low, high = wilson_bounds(*count)
+    least = {1: 0.05129, 2: 0.35536}
+    hits, misses = count.hits, count.n - count.hits
+    low = min(low, least[hits] / count.n) if hits in least else low
+    return low, max(high, 1 - least[misses] / count.n) if misses in least else high
 
 
 def effect(diverged: Count, followed: int, after: Share, z: float = Z95) -> Estimate:

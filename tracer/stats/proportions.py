@@ -45,8 +45,10 @@ def difference(before: Count, after: Count, z: float = Z95) -> Estimate:
 
     Newcombe (1998), Statistics in Medicine 17:873, method 10: with (l, u) the Wilson bounds of each share,
     low = d - sqrt((p2 - l2)^2 + (u1 - p1)^2) and high = d + sqrt((u2 - p2)^2 + (p1 - l1)^2).
-    n is the smaller sample's; a side without cases may be anything from 0 to 1.
+    n is the smaller sample's; a side without cases may be anything from 0 to 1, two of them differ by anything.
     """
+    if not before.n and not after.n:
+        return Estimate(0.0, -1.0, 1.0, 0)
     p1, p2, d = before.share, after.share, after.share - before.share
     (low1, high1), (low2, high2) = wilson_bounds(*before, z), wilson_bounds(*after, z)
     low, high = d - math.hypot(p2 - low2, high1 - p1), d + math.hypot(high2 - p2, p1 - low1)
@@ -63,17 +65,22 @@ def wilson_bounds(hits: float, n: float, z: float = Z95) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def fisher(one: Count, two: Count) -> float:
-    """Fisher's exact two-sided p-value that two independent samples have the same share.
+def fisher(one: Count, two: Count, middle: bool = False) -> float:
+    """Fisher's exact two-sided p-value that two independent samples have the same share; 1 without cases.
 
-    The sum of the hypergeometric probabilities, given all margins, that are at most that of the table; 1 without cases.
+    The sum of the hypergeometric probabilities, given all margins, that are at most that of the table. `middle` counts
+    that of the table half (Lancaster's mid-p, 1961): no longer exact, but on average at the level, where the exact
+    test of small samples errs half as often as it may.
     """
     hits, total = one.hits + two.hits, one.n + two.n
+    if not one.n or not two.n:
+        return 1.0
     first, last = max(0, hits - two.n), min(one.n, hits)
-    logs = [_log_choose(one.n, k) + _log_choose(two.n, hits - k) for k in range(first, last + 1)]
     whole = _log_choose(total, hits)
-    bound = logs[one.hits - first] + 1e-7  # equal probabilities differ by rounding
-    return min(1.0, math.fsum(math.exp(each - whole) for each in logs if each <= bound))
+    logs = [_log_choose(one.n, k) + _log_choose(two.n, hits - k) - whole for k in range(first, last + 1)]
+    seen = logs[one.hits - first]
+    p = math.fsum(math.exp(each) for each in logs if each <= seen + 1e-7)  # equal probabilities differ by rounding
+    return min(1.0, p) - (math.exp(seen) / 2 if middle else 0.0)
 
 
 def _log_choose(n: int, k: int) -> float:
