@@ -193,5 +193,5 @@ def _refine(pools: Pools, stretch: Stretch, most: int, rule: Rule) -> dict[int, 
     if stretch.last > stretch.first + 1:
         return {(stretch.first + stretch.last) // 2: rule.start}
     sizes = {prefix: pools.all(prefix).n for prefix in (stretch.first, stretch.last)}
-    level = min(most, math.ceil(rule.growth * min(sizes.values())))
+    level = min(most, max(rule.start, math.ceil(rule.growth * min(sizes.values()))))
     return {prefix: level - n for prefix, n in sizes.items() if n < level}

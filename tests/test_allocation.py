@@ -185,6 +185,13 @@ def test_nothing_is_asked_of_a_sentence_that_is_decided() -> None:
     assert choose(pools, Budget()) == {}
 
 
+def test_a_prefix_that_inherited_one_rollout_is_looked_at_properly() -> None:
+    """Ten of prefix 0, one of which is a case of prefix 1: nine more, not a second one."""
+    pools = Pools(1, "a")
+    pools.add(0, [Drawn("a", follows=1)] + [Drawn("a")] * 9)
+    assert choose(pools, Budget()) == {1: 9}
+
+
 def test_a_prefix_without_rollouts_may_be_anything() -> None:
     """No effect is claimed or denied, and its p-value is 1."""
     found = conclude(pools_of("a", (0, Drawn("a")))).sentences[1]
