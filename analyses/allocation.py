@@ -76,8 +76,10 @@ class Forecast(NamedTuple):
     sweep_tokens: int
 
 
-def forecast(cost: Sequence[float], budget: Budget, rule: Rule = RULE) -> Forecast:
+def forecast(cost: Sequence[float], budget: Budget | None = None, rule: Rule = RULE) -> Forecast:
     """Rollouts and tokens that the budget allows and the rule can spend, with rollouts spread evenly over prefixes."""
+    budget = Budget.default(cost) if budget is None else budget
+    _check(cost, budget)
     rollouts = min(_limit(budget.rollouts), _most(budget, rule) * len(cost))
     tokens = min(_limit(budget.tokens), rollouts * sum(cost) / len(cost))
     return Forecast(int(rollouts), math.ceil(tokens), SWEEP * len(cost), math.ceil(SWEEP * sum(cost)))

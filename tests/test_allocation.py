@@ -122,7 +122,7 @@ def test_a_width_is_reached_where_nothing_else_limits() -> None:
 def test_what_a_sweep_takes_is_told_before() -> None:
     """Eleven prefixes of 100 tokens: a fifth of 1,100 rollouts; with a width of .5 at most 160 each."""
     cost = [100.0] * 11
-    assert forecast(cost, Budget.default(cost)) == Forecast(220, 22_000, 1_100, 110_000)
+    assert forecast(cost) == forecast(cost, Budget.default(cost)) == Forecast(220, 22_000, 1_100, 110_000)
     assert forecast(cost, Budget(width=0.5)) == Forecast(1_760, 176_000, 1_100, 110_000)
     assert forecast(cost, Budget(tokens=5_000)).tokens == 5_000
 
@@ -174,6 +174,8 @@ def test_impossible_requests_are_refused_in_one_line(cost: list[float], budget: 
     with pytest.raises(TracerError, match=says) as caught:
         allocate(always(["a"]), "a", cost, budget)
     assert "\n" not in str(caught.value)
+    with pytest.raises(TracerError, match=says):
+        forecast(cost, budget)
 
 
 def test_nothing_is_asked_of_a_sentence_that_is_decided() -> None:
