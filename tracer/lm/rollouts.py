@@ -164,6 +164,14 @@ class Engine:
         _, draws = self._read
         return [draws.chance(a, b) if draws and a is not None and b is not None else math.nan for a, b in pairs]
 
+    def follows(self, request: Request) -> int:
+        """How many borders on a rollout repeats the text, token for token: known before it is drawn."""
+        place = self.places.get(request.prefix)
+        if place is None:
+            return 0
+        later = [border for border, _ in handed(self.marks, place, self._repeats(request)[1])]
+        return max(later, default=place) - place
+
     @cached_property
     def _read(self) -> tuple[Trunk | None, Draws | None]:
         """The text's keys and values, and what draws its tokens; None where the model has layers of another kind."""
