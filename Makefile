@@ -8,10 +8,14 @@ NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	if $$name -c '$(NEW_ENOUGH)' 2>/dev/null; then echo $$name; break; fi; done)
 
-.PHONY: demo test test-slow lint bench docs clean
+.PHONY: demo demo-core test test-slow lint bench docs clean
 
-# Explain the failed runs that come with the package; the last line is the path of the HTML report.
-demo: $(VENV)/.core
+# Explain the failed runs that come with the package, and a chain of thought with the pocket model.
+demo: $(VENV)/.lm
+	$(BIN)/tracer demo
+
+# The same without torch: it says what it leaves out.
+demo-core: $(VENV)/.core
 	$(BIN)/tracer demo
 
 # Everything that CI checks on the sources.

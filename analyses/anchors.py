@@ -14,10 +14,12 @@ import torch
 
 from tracer.analyses.joint import joint, redundant, search
 from tracer.analyses.receivers import broadcast, receivers
+from tracer.analyses.removal import Settings
 from tracer.analyses.sentence_attention import GAPS, sentence_attention
 from tracer.analyses.suppression import AGGREGATES, share, suppress
 from tracer.analyses.surprisal import surprisal
-from tracer.chain import Chain
+from tracer.anchoring import Progress
+from tracer.chain import TAG, Chain
 from tracer.lm.offsets import token_spans
 from tracer.records import Anchors, AnchorSentence
 from tracer.sentences import split
@@ -41,6 +43,8 @@ class Tokens(NamedTuple):
     ids: torch.Tensor
     """(T,)"""
     spans: list[tuple[int, int]]
+    first: int = 0
+    """The first sentence of the reasoning; those before it are the prompt's, and sources only."""
 
 
 class Weighed(NamedTuple):
@@ -49,7 +53,7 @@ class Weighed(NamedTuple):
     weights: Array
     """(n,), NaN where it cannot say"""
     matrix: Array | None = None
-    """(n, n) effect of column on row"""
+    """(n, n) effect of column on row; rows of the prompt, which is given and not written, weigh nothing"""
     redundant: tuple[dict[str, Any], ...] = ()
     evidence: Mapping[str, Any] = {}
     notes: tuple[str, ...] = ()
@@ -58,28 +62,33 @@ class Weighed(NamedTuple):
 class Method(NamedTuple):
     """A way to weigh sentences."""
 
-    weigh: Callable[[LocalLM, Tokens], Weighed]
+    weigh: Callable[[LocalLM, Tokens, Progress | None], Weighed]
     score: str
     """What a weight is, in words and units."""
     parameters: Mapping[str, Any]
     """What the stored answer depends on beside text and model."""
 
 
-def _by_suppression(lm: LocalLM, tokens: Tokens) -> Weighed:
+def _by_suppression(lm: LocalLM, tokens: Tokens, progress: Progress | None) -> Weighed:
     if len(tokens.spans) < 2:
         return Weighed(np.full(len(tokens.spans), np.nan), np.zeros((len(tokens.spans),) * 2))
-    found = suppress(lm.model, tokens.ids, tokens.spans)
+    found = suppress(lm.model, tokens.ids, tokens.spans, _told(progress, "sentences"))
     matrix = AGGREGATES["share"](found)
+    weights = outgoing(matrix, tokens.first)
     if len(tokens.spans) > SEARCHED:
-        return Weighed(
-            outgoing(matrix), matrix, notes=(*found.notes, f"copies are searched up to {SEARCHED} sentences")
-        )
-    return Weighed(outgoing(matrix), matrix, _redundant(lm, tokens), notes=found.notes)
+        return Weighed(weights, matrix, notes=(*found.notes, f"copies are searched up to {SEARCHED} sentences"))
+    return Weighed(weights, matrix, _redundant(lm, tokens, progress), notes=found.notes)
 
 
-def _redundant(lm: LocalLM, tokens: Tokens) -> tuple[dict[str, Any], ...]:
+def _told(progress: Progress | None, what: str) -> Settings:
+    """Settings that hand the count of queries on."""
+    return Settings(progress=None if progress is None else lambda done, total: progress(what, done, total))
+
+
+def _redundant(lm: LocalLM, tokens: Tokens, progress: Progress | None) -> tuple[dict[str, Any], ...]:
     """Groups of which any one suffices for a target, the strongest first."""
-    together = joint(lm.model, tokens.ids, tokens.spans, search(lm.model, tokens.ids, tokens.spans))
+    pairs = search(lm.model, tokens.ids, tokens.spans)
+    together = joint(lm.model, tokens.ids, tokens.spans, pairs, _told(progress, "pairs"))
     return tuple(
         {
             "sentences": list(each.group),
@@ -88,11 +97,11 @@ def _redundant(lm: LocalLM, tokens: Tokens) -> tuple[dict[str, Any], ...]:
             "joint": _rounded(each.effect),
             "interaction": _rounded(together.interaction[each.target, together.groups.index(each.group)]),
         }
-        for each in redundant(together)[:TOLD]
+        for each in [each for each in redundant(together) if each.target >= tokens.first][:TOLD]
     )
 
 
-def _by_receivers(lm: LocalLM, tokens: Tokens) -> Weighed:
+def _by_receivers(lm: LocalLM, tokens: Tokens, _progress: Progress | None) -> Weighed:
     found = sentence_attention(lm.model, tokens.ids, tokens.spans)
     chosen = {gap: receivers([found], gap) for gap in GAPS}
     first = chosen[GAPS[0]]
@@ -104,7 +113,7 @@ def _by_receivers(lm: LocalLM, tokens: Tokens) -> Weighed:
     return Weighed(broadcast(found, first), found.mean, evidence={"receiver_heads": evidence}, notes=notes)
 
 
-def _by_surprisal(lm: LocalLM, tokens: Tokens) -> Weighed:
+def _by_surprisal(lm: LocalLM, tokens: Tokens, _progress: Progress | None) -> Weighed:
     return Weighed(surprisal(lm.model, tokens.ids, tokens.spans).mean)
 
 
@@ -112,23 +121,25 @@ METHODS: dict[str, Method] = {
     "suppress": Method(
         _by_suppression,
         "later sentences' worth that rests on it: its share of what earlier sentences do to each (KL), summed",
-        {"score": "share", "temperature": 1.0, "version": 1},
+        {"score": "share", "temperature": 1.0, "version": 2},
     ),
     "receivers": Method(
         _by_receivers,
         f"mean attention that receiver heads pay to it from {GAPS[0]} sentences on",
-        {"gap": GAPS[0], "version": 1},
+        {"gap": GAPS[0], "version": 2},
     ),
-    "surprisal": Method(_by_surprisal, "mean -ln p of its tokens, in nats", {"version": 1}),
+    "surprisal": Method(_by_surprisal, "mean -ln p of its tokens, in nats", {"version": 2}),
 }
 """Every method of `tracer anchors`; the first is the default."""
 
 
-def find(lm: LocalLM, chain: Chain, method: str, parameters: Mapping[str, Any]) -> Anchors:
+def find(
+    lm: LocalLM, chain: Chain, method: str, parameters: Mapping[str, Any], progress: Progress | None = None
+) -> Anchors:
     """The anchors of a chain; its prompt's sentences are sources, too, and marked as such."""
     spans = sentences_of(chain)
-    tokens = read(lm, chain.whole, spans)
-    weighed = METHODS[method].weigh(lm, tokens)
+    tokens = read(lm, chain.whole, spans)._replace(first=sum(start < chain.start for start, _ in spans))
+    weighed = METHODS[method].weigh(lm, tokens, progress)
     return Anchors(
         content=chain.digest,
         target=chain.source,
@@ -146,11 +157,11 @@ def find(lm: LocalLM, chain: Chain, method: str, parameters: Mapping[str, Any]) 
 
 
 def sentences_of(chain: Chain) -> list[tuple[int, int]]:
-    """Characters of each sentence of the prompt, then of the reasoning; blank ones left out."""
+    """Characters of each sentence of the prompt, then of the reasoning; blank ones and a lone tag left out."""
     start = chain.start
     prompt = [(span.start, span.end) for span in split(chain.whole[:start])]
     inside = [(start + span.start, start + span.end) for span in split(chain.text)]
-    return [(a, b) for a, b in prompt + inside if chain.whole[a:b].strip()]
+    return [(a, b) for a, b in prompt + inside if chain.whole[a:b].strip() not in {"", TAG}]
 
 
 def read(lm: LocalLM, text: str, spans: Spans) -> Tokens:
@@ -160,9 +171,9 @@ def read(lm: LocalLM, text: str, spans: Spans) -> Tokens:
     return Tokens(torch.tensor(encoded.ids, dtype=torch.long), token_spans(encoded.offsets, spans))
 
 
-def outgoing(matrix: Array) -> Array:
-    """What each sentence does to all later ones together, (n,); NaN for the last, which has none."""
-    total = np.tril(matrix, -1).sum(axis=0)
+def outgoing(matrix: Array, first: int = 0) -> Array:
+    """What each sentence does to all later ones from `first` on together, (n,); NaN for the last, which has none."""
+    total = np.tril(matrix, -1)[first:].sum(axis=0)
     return np.asarray(np.where(np.arange(len(matrix)) < len(matrix) - 1, total, np.nan))
 
 

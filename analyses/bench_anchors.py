@@ -39,7 +39,8 @@ class Pairs(NamedTuple):
     """The source stands in the prompt."""
     far: npt.NDArray[np.bool_]
     plain: npt.NDArray[np.bool_]
-    """The source has no copy before the target, and the target is no filler."""
+    """The source has no copy before the target, what the target takes from it is found nowhere else, and the target is
+    no filler."""
     copy: npt.NDArray[np.bool_]
     """The target needs this content, and another sentence carries it, too."""
     scores: dict[str, Array]
@@ -126,12 +127,13 @@ def _pairs(each: Trace, measures: Measures) -> Pairs:
     target, source = (np.asarray(side) for side in zip(*_places(first, len(sentences)), strict=True))
     copies = np.array([_has_copy(sentences, s, t) for t, s in zip(target, source, strict=True)])
     true = np.array([s in sentences[t].parents for t, s in zip(target, source, strict=True)])
+    either = np.array([s in sentences[t].either for t, s in zip(target, source, strict=True)])
     return Pairs(
         true=true,
         fact=source < first,
         far=target - source >= FAR,
-        plain=~copies & np.array([sentences[t].kind != "filler" for t in target]),
-        copy=np.array([s in sentences[t].either for t, s in zip(target, source, strict=True)]),
+        plain=~copies & ~either & np.array([sentences[t].kind != "filler" for t in target]),
+        copy=either,
         scores={name: np.asarray(matrix(measures)[target, source]) for name, matrix in SCORES.items()},
     )
 
@@ -199,7 +201,9 @@ def _ranks(each: Trace, measures: Measures) -> Hits:
     ranks = {}
     for name, matrix in SCORES.items():
         values = (
-            measures.surprisal[first:] if name == "surprisal" else np.nan_to_num(outgoing(matrix(measures)))[first:]
+            measures.surprisal[first:]
+            if name == "surprisal"
+            else np.nan_to_num(outgoing(matrix(measures), first))[first:]
         )
         ranks[name] = int((values > values[decisive[0]]).sum()) + 1
     return ranks

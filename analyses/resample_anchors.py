@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tracer.analyses.anchors import sentences_of
-from tracer.analyses.resampling import Trace, Ways, Watch, borders, resample
+from tracer.analyses.resampling import Trace, Watch, Ways, borders, resample
 from tracer.chain import Chain
 from tracer.records import Anchors, AnchorSentence
 

@@ -336,12 +336,16 @@ class _Writer:
     def _say(
         self, text: str, kind: str, needs: Set[int] = frozenset(), *copies: Set[int], group: str | None = None
     ) -> None:
-        """Add a sentence that needs all of `needs`, and one of each set of copies."""
+        """Add a sentence that needs all of `needs`, what stood last, and one of each set of copies.
+
+        Where one of the copies is needed anyway, the others are not: they bring nothing that is not there.
+        """
         if kind not in {"goal", "verdict", "recheck"} and self.rng.random() < self.noise.filler:
             self.sentences.append(Sentence(self.rng.choice(FILLERS), "filler"))
-        spare = frozenset(parent for same in copies if len(same) > 1 for parent in same)
-        parents = frozenset(needs).union(*copies, {self.state})
-        either = spare - set(needs) - {self.state}
+        needed = frozenset(needs) | {self.state}
+        open_ = [same for same in copies if not needed & same]
+        parents = needed.union(*open_)
+        either = frozenset(parent for same in open_ if len(same) > 1 for parent in same)
         self.state = len(self.sentences)
         self.sentences.append(Sentence(text, kind, parents, either, group))
 

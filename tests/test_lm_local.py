@@ -231,7 +231,7 @@ def test_the_pocket_model_refuses_foreign_text(folder: Path) -> None:
 
 def test_an_installation_without_the_pocket_model_says_so(tmp_path: Path) -> None:
     """And names the way out."""
-    with pytest.raises(MissingExtraError, match=r"no pocket model is shipped with this version.*--lm MODEL"):
+    with pytest.raises(MissingExtraError, match=r"the pocket model is not in this installation.*--lm MODEL"):
         pocket(folder=tmp_path / "pocket")
 
 

@@ -86,9 +86,9 @@ def test_parents_are_what_a_sentence_uses_and_what_decides_that_it_comes_next() 
     parents = [set(sentence.parents) for sentence in trace(BY_HAND, 0, BARE).sentences]
     assert parents == [
         {4},  # We need Cal.           the question
-        {5, 4, 2},  # Cal: Ana plus Hal.     whom we need, and the fact
-        {6, 2, 0},  # Ana: Hal +5.           called for by Cal's plan
-        {7, 0, 1},  # Hal: 1.                called for by Ana's
+        {5, 2},  # Cal: Ana plus Hal.        whom we need, and the fact; the question brings nothing more
+        {6, 0},  # Ana: Hal +5.              called for by Cal's plan, which stood last, so not by its fact
+        {7, 1},  # Hal: 1.                   called for by Ana's
         {8, 7, 0},  # Ana = 1 +5 = 6.        Hal's number, and what to do with it
         {9, 8, 6, 2, 1},  # Hal: 1.                now that Ana is done, Cal's plan calls for Hal
         {10, 9, 6, 2},  # Cal = 6 plus 1 = 7.

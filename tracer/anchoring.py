@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,9 +23,11 @@ class Options(NamedTuple):
 
 
 DEFAULTS = Options()
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and how much there is to do."""
 
 
-def anchor(target: str, database: Path, options: Options = DEFAULTS) -> Anchors:
+def anchor(target: str, database: Path, options: Options = DEFAULTS, progress: Progress | None = None) -> Anchors:
     """The anchors of a run's or a file's chain of thought, from the store where they were asked for before.
 
     The answer is kept when there is a database; a file alone makes none.
@@ -41,7 +44,7 @@ def anchor(target: str, database: Path, options: Options = DEFAULTS) -> Anchors:
             held = store.anchors(chain.digest, options.method, model.name, model.revision, parameters)
         if held is not None:
             return held.model_copy(update={"target": chain.source})
-    found = find(model, chain, options.method, parameters)
+    found = find(model, chain, options.method, parameters, progress)
     if database.exists():
         with Store.open(database) as store:
             store.save_anchors(found)

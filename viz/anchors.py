@@ -25,8 +25,8 @@ def anchors_report(found: Anchors, *, width: int) -> RenderableType:
         parts += [Text("\nEffect of each sentence (column) on each later one (row)", style="bold"), _matrix(found)]
     if found.redundant:
         parts += [
-            Text("\nEither of these suffices", style="bold"),
-            *(_either(found, group) for group in found.redundant),
+            Text("\nEither of these suffices (effect in nats)", style="bold"),
+            *(_either(found, group) for group in found.redundant[:_TOP]),
         ]
     parts += [Text(), *(Text(clean(note), style="dim") for note in found.notes)]
     return Group(*parts)
@@ -72,9 +72,9 @@ def _tint(share: float) -> str:
 
 
 def _matrix(found: Anchors) -> Text:
-    rows = found.matrix or ()
-    highest = max((value for row in rows for value in row), default=0.0) or 1.0
-    lines = [f"{t:>4}  " + "".join(_shade(value / highest) for value in row[:t]) for t, row in enumerate(rows) if t]
+    rows = [(t, row) for t, row in enumerate(found.matrix or ()) if t and found.sentences[t].part == "chain"]
+    highest = max((value for _, row in rows for value in row), default=0.0) or 1.0
+    lines = [f"{t:>4}  " + "".join(_shade(value / highest) for value in row[:t]) for t, row in rows]
     return Text("\n".join(lines), no_wrap=True)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tracer.cli.options import AsJson, Db
-from tracer.cli.output import hint, print_json, print_report, report_width
+from tracer.cli.output import ProgressBar, hint, print_json, print_report, report_width
 
 
 def anchors(
@@ -29,7 +29,7 @@ def anchors(
 ) -> None:
     """Find the sentences of a chain of thought that the rest depends on.
 
-    The model reads the text; nothing is generated. Name one of yours: no pocket model is shipped with this version.
+    The model reads the text; nothing is generated. The pocket model explains texts of its own small world only.
 
     \b
     Example: tracer anchors @last:4 --lm ./my-model
@@ -37,7 +37,8 @@ def anchors(
     from tracer.anchoring import Options, anchor
     from tracer.config import database_path
 
-    found = anchor(target, database_path(db), Options(method, lm, device, dtype))
+    with ProgressBar("hiding sentences") as progress:
+        found = anchor(target, database_path(db), Options(method, lm, device, dtype), progress)
     if as_json:
         print_json(found)
         return

@@ -10,6 +10,7 @@ import typer
 
 from tracer.cli.options import AsJson
 from tracer.cli.output import hint, print_report, report_width
+from tracer.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from tracer.records import Run
 
 FOLDER = Path("tracer-demo")
+BELIEVES = 7
+"""A problem of the pocket world in whose chain of thought a rumour is believed, and never taken back."""
 
 
 def demo(
@@ -49,6 +52,7 @@ def demo(
         print(json.dumps({"database": str(database), "report": str(report), "runs": list(_rows(told))}, indent=2))
         return
     _print(shown, told, len(runs), database)
+    _print_anchors(folder)
     print(f"\nHTML report: {report}")
     hint(f"`tracer ingest YOUR_LOGS`, then `tracer blame`; or look around here: `tracer runs --db {database}`")
 
@@ -66,6 +70,23 @@ def _load(database: Path, demo_runs: Sequence[DemoRun]) -> dict[str, Run]:
             if not run.outcome_in_log:
                 store.mark(runs[run.file].id, run.outcome)
     return runs
+
+
+def _print_anchors(folder: Path) -> None:
+    """Explain a chain of thought of the pocket world, live, where the extra for it is installed."""
+    from tracer.anchoring import anchor
+    from tracer.data.world import TEST, problem, trace
+    from tracer.errors import MissingExtraError
+    from tracer.viz.anchors import anchors_report
+
+    written = trace(problem(TEST.start + BELIEVES), 0)
+    file = folder / "chain-of-thought.txt"
+    write_whole(file, f"{written.prompt}{written.cot} </think>\n".encode())
+    print("\nInside a step: which sentences does a chain of thought hang on?\n")
+    try:
+        print_report(anchors_report(anchor(str(file), folder / "demo.duckdb"), width=report_width()))
+    except MissingExtraError as missing:
+        print(f"left out: {missing}")
 
 
 def _print(shown: Explanation, told: Sequence[tuple[DemoRun, Explanation]], runs: int, database: Path) -> None:

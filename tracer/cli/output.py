@@ -82,7 +82,7 @@ class ProgressBar:
             self._bar = _started_bar()
             self._task = self._bar.add_task(self._words, total=total)
         if self._bar and self._task is not None:
-            self._bar.update(self._task, completed=done)
+            self._bar.update(self._task, completed=done, total=total)
 
 
 def _started_bar() -> Any:

@@ -26,7 +26,9 @@ def pocket(*, device: str | None = None, dtype: str | None = None, folder: Path 
     from tracer.lm.local import LocalLM
 
     if not folder.is_dir():
-        raise MissingExtraError("no pocket model is shipped with this version: name a model of yours with --lm MODEL")
+        raise MissingExtraError(
+            "the pocket model is not in this installation: reinstall it, or name another with --lm MODEL"
+        )
     found = LocalLM.load(str(folder), device=device or "cpu", dtype=dtype, max_unknown=MAX_UNKNOWN)
     found.name = POCKET
     return found
