@@ -285,6 +285,11 @@ class Store:
         found = self.database.all(query, asked)
         return Anchors.model_validate_json(found[0][0]) if found else None
 
+    def all_anchors(self, content: str) -> list[Anchors]:
+        """What every method found in a chain of thought, with whatever model and parameters; by method, then model."""
+        query = "SELECT body FROM anchors WHERE content = ? ORDER BY method, model, revision, parameters"
+        return [Anchors.model_validate_json(body) for (body,) in self.database.all(query, [content])]
+
     def save_anchors(self, found: Anchors) -> None:
         """Keep what was found, in the place of an earlier answer to the same question."""
         key = {name: getattr(found, name) for name in ("content", "method", "model", "revision")}
