@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from tracer.errors import TracerError
 from tracer.records import Anchors
-from tracer.stats import kendall_w, spearman, top_overlap
+from tracer.stats import Z95, kendall_w, spearman, top_overlap
 
 Array = npt.NDArray[np.float64]
 Place = tuple[int, int]
@@ -36,7 +36,9 @@ DISTANCES: dict[str, Callable[[int], bool]] = {
     "far": lambda apart: apart >= NEAR,
 }
 """Which links are compared, by how many sentences the target stands behind the source."""
-RESAMPLES = 400
+GROUPS = 60
+"""On longer chains sentences are left out in so many groups: one by one would take long."""
+NEARLY = 1e-9
 
 
 class _Method(NamedTuple):
@@ -56,8 +58,8 @@ def compare(found: Sequence[Anchors]) -> dict[str, Any]:
     "concordance": {"methods", "n", "w", "chance"}, "links": [{"methods", "all" | "near" | "far": {"rho", "low", "high",
     "n"}}], "notes"}. What cannot be said is None, and a note says why. `chance`: what methods that know nothing of each
     other would reach on average: k / n for the top k of n sentences, 1 / m for W of m methods.
-    The intervals are 95 %: Bonett and Wright's for sentences; for links, whose cells share sentences, whole targets are
-    drawn anew. Less than two answers, or answers about several chains, raise TracerError.
+    The intervals are 95 %: Bonett and Wright's for sentences; for links, which share sentences, by leaving sentences
+    out. Less than two answers, or answers about several chains, raise TracerError.
     """
     if len({each.content for each in found}) > 1:
         raise TracerError("methods are compared on one chain of thought: give the answers about one only")
@@ -195,25 +197,33 @@ def _links(one: _Method, two: _Method, notes: dict[str, None]) -> dict[str, Any]
 
 
 def _linkage(one: _Method, two: _Method, pairs: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    ends = np.array(pairs, dtype=np.int64).reshape(len(pairs), 2)
     a, b = (np.array([method.links[pair] for pair in pairs]) for method in (one, two))
-    if len(pairs) < FEWEST:
-        return {**_correlation(), "n": len(pairs)}
-    low, high = _by_targets(a, b, np.array([target for target, _ in pairs]))
-    return {**_correlation(spearman(a.tolist(), b.tolist()).value, low, high), "n": len(pairs)}
+    rho = _rho(a, b) if len(pairs) >= FEWEST else math.nan
+    return {**_correlation(rho, *_interval(rho, a, b, ends)), "n": len(pairs)}
 
 
-def _by_targets(a: Array, b: Array, targets: npt.NDArray[np.int_]) -> tuple[float, float]:
-    """The middle 95 % of rho when whole targets are drawn anew; (-1, 1) with fewer than FEWEST targets."""
-    cells = [np.flatnonzero(targets == target) for target in np.unique(targets)]
-    if len(cells) < FEWEST:
+def _rho(a: Array, b: Array) -> float:
+    return spearman(a.tolist(), b.tolist()).value
+
+
+def _interval(rho: float, a: Array, b: Array, ends: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """By the jackknife over sentences, each left out with all its links, since links that share one go together.
+
+    SE = sqrt((G - 1) / G * sum (z_g - mean z)^2) of z = atanh rho without group g; G is the number of sentences, at
+    most GROUPS. What moves single links only is counted at both ends, so that the interval is rather too wide.
+    (-1, 1) where too little would be left.
+    """
+    if abs(rho) > 1 - NEARLY:
+        return rho, rho
+    groups = np.unique(ends % GROUPS)
+    left = [(ends % GROUPS != group).all(axis=1) for group in groups]
+    without = np.array([_rho(a[kept], b[kept]) if kept.sum() >= FEWEST else math.nan for kept in left])
+    if math.isnan(rho) or np.isnan(without).any():
         return -1.0, 1.0
-    generator = np.random.default_rng(0)
-    draws = []
-    for _ in range(RESAMPLES):
-        drawn = np.concatenate([cells[k] for k in generator.integers(0, len(cells), len(cells))])
-        draws.append(spearman(a[drawn].tolist(), b[drawn].tolist()).value)
-    low, high = np.nanquantile(draws, [0.025, 0.975]) if not all(map(math.isnan, draws)) else (-1.0, 1.0)
-    return float(low), float(high)
+    z = np.arctanh(np.clip(without, -1 + NEARLY, 1 - NEARLY))
+    half = Z95 * math.sqrt((len(z) - 1) / len(z) * float(((z - z.mean()) ** 2).sum()))
+    return math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half)
 
 
 def _rounded(value: float) -> float:

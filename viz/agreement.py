@@ -11,7 +11,7 @@ from rich.text import Text
 
 from tracer.text import clean, one_line
 
-NAME = 24
+NAME = 15
 """Columns of a method's name, at most: two of them and the figures stand on one line of 80."""
 
 
@@ -43,7 +43,7 @@ def _sentences(result: Mapping[str, Any]) -> Table:
 def _links(result: Mapping[str, Any]) -> Table:
     table = _table("", "all", "< 5 apart", ">= 5 apart")
     for pair in result["links"]:
-        table.add_row(_names(pair), *(_rho(pair[name]) for name in ("all", "near", "far")))
+        table.add_row(_names(pair, " /\n"), *(_rho(pair[name]) for name in ("all", "near", "far")))
     return table
 
 
@@ -54,8 +54,8 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _names(pair: Mapping[str, Any]) -> Text:
-    return Text(" / ".join(one_line(name, NAME) for name in pair["methods"]))
+def _names(pair: Mapping[str, Any], between: str = " / ") -> Text:
+    return Text(between.join(one_line(name, NAME) for name in pair["methods"]))
 
 
 def _rho(found: Mapping[str, Any]) -> str:
