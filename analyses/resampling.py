@@ -315,7 +315,7 @@ def _entropy(shares: Sequence[float]) -> float:
 
 def _notes(found: Conclusion, how: Encoder, ledger: Ledger) -> tuple[str, ...]:
     notes = list(ledger.notes)
-    if found.saturated:
+    if found.saturated and not any(each.verdict == "anchor" for each in found.sentences):
         notes.append("the outcome is all but settled before the first sentence: hardly any sentence can show an effect")
     if how.name == "words":
         notes.append("sentences are compared by their words: install the extra [embed] for the paper's encoder")
