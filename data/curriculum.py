@@ -34,13 +34,19 @@ class Phase(NamedTuple):
     noise: Noise = CHECKING
 
 
+EASY = {"easy": 0.75, "recall": 0.25}
+ALONE = {"full": 0.1, "rare": 0.75, "drill": 0.08, "recall": 0.07}
+MIXED = {"full": 0.1, "rare": 0.34, "drill": 0.02, "team": 0.18, "role": 0.22, "talk": 0.03, "recall": 0.11}
+"""With look-ups rehearsed all the while: without that, two names come to be taken for each other."""
+SLIPPING = {"full": 0.22, "rare": 0.24, "mend": 0.12, "team": 0.14, "role": 0.17, "talk": 0.03, "recall": 0.08}
+
 PHASES = (
     Phase("recall", {"recall": 1.0}, 2.5, gate=0.97),
-    Phase("easy", {"easy": 0.75, "recall": 0.25}, 2.0, gate=0.98),
-    Phase("full", {"full": 0.1, "rare": 0.75, "drill": 0.08, "recall": 0.07}, 6.0, (1.0, 0.6), gate=0.993),
-    Phase("teams", {"full": 0.06, "rare": 0.46, "drill": 0.02, "team": 0.42, "recall": 0.04}, 5.0, (0.6, 0.4)),
-    Phase("settle", {"full": 0.13, "rare": 0.45, "drill": 0.02, "team": 0.35, "talk": 0.05}, 3.5, (0.4, 0.15)),
-    Phase("noise", {"full": 0.3, "rare": 0.35, "team": 0.3, "talk": 0.05}, 2.5, (0.15, 0.0), noise=NOISY),
+    Phase("easy", EASY, 2.0, gate=0.98),
+    Phase("full", ALONE, 8.0, (1.0, 0.45), gate=0.995),
+    Phase("teams", MIXED, 6.5, (0.4, 0.22)),
+    Phase("settle", MIXED, 5.5, (0.22, 0.07)),
+    Phase("noise", SLIPPING, 3.5, (0.07, 0.0), noise=NOISY),
 )
 
 

@@ -5,7 +5,9 @@ drill    computations, one after the other: only the results are learned
 easy     short problems without a shared person
 full     problems as in `problems.FULL`
 rare     the same with the rare structure made frequent: sums, shared persons, deep chains
-team     a talk as one agent sees it: the agent's own turns are learned
+mend     the same, most slips checked and mended: else a slip, a check and their meeting are too rare to be learned
+team     a talk as one agent sees it: the agent's own turns are learned; who acts more often is seen more often
+role     the same, every agent equally often: a checker acts once or twice in a talk, and must be as sure as a planner
 talk     a talk as a whole, everybody's thoughts shown: all agents' turns are learned
 """
 
@@ -29,6 +31,8 @@ EASY = Shape(operations=(1, 2, 3), facts=(4, 6), shared=0, detours=0, rumors=0.3
 RARE = Shape(operations=(1, 2, 3, 4, 5, 5), sums=0.85, shared=0.75, detours=0.3, rumors=0.5)
 CHECKING = CLEAN._replace(check=0.1, late=0.15)
 """Checks are rare in a clean chain of thought; so they are made frequent while it is learned."""
+
+MENDING = {"slip": 0.2, "slip_carry": 0.2, "check_wrong": 0.5, "late_wrong": 0.8}
 
 GATED = ("restated", "plan", "retrieve", "recall", "compute")
 """Kinds whose tokens, but for the first of a sentence, follow from the text before: a perfect model has them right."""
@@ -122,12 +126,11 @@ def chain(rng: random.Random, noise: Noise, shape: Shape) -> Example:
     return joined([*pieces, (ending(made.answer) + END, "answer")])
 
 
-def talk(rng: random.Random, noise: Noise, whole: bool) -> Example:
-    """A team's talk, as one of those who act in it sees it or as a whole."""
+def talk(rng: random.Random, noise: Noise, viewers: Callable[[list[str]], Sequence[str | None]]) -> Example:
+    """A team's talk as one of the viewers sees it, drawn from those who act in it, one for each turn; None sees all."""
     made = team(rng.getrandbits(48), TEAM_SHAPE._replace(sums=0.6))
     turns = transcript(made, 0, noise)
-    # Who acts more often is seen more often.
-    viewer = None if whole else rng.choice([turn.speaker for turn in turns if turn.speaker in AGENTS])
+    viewer = rng.choice(viewers([turn.speaker for turn in turns if turn.speaker in AGENTS]))
     return joined(piece for turn in turns for piece in _pieces(turn, viewer, made.public))
 
 
@@ -150,7 +153,9 @@ SOURCES: dict[str, Callable[[random.Random, Noise], Example]] = {
     "easy": lambda rng, noise: chain(rng, noise, EASY),
     "full": lambda rng, noise: chain(rng, noise, FULL),
     "rare": lambda rng, noise: chain(rng, noise, RARE),
-    "team": lambda rng, noise: talk(rng, noise, whole=False),
-    "talk": lambda rng, noise: talk(rng, noise, whole=True),
+    "mend": lambda rng, noise: chain(rng, noise._replace(**MENDING), RARE),
+    "team": lambda rng, noise: talk(rng, noise, lambda speakers: speakers),
+    "role": lambda rng, noise: talk(rng, noise, lambda speakers: sorted(set(speakers))),
+    "talk": lambda rng, noise: talk(rng, noise, lambda _: [None]),
 }
 """Where examples come from, by name."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from tracer.data.chains import CLEAN, NOISY, Noise, equation, result, trace
@@ -169,22 +169,33 @@ def _planner(scene: Scene) -> Said:
     replies = scene.told(*RESEARCHERS)
     known = {fact.subject: (fact, k) for k in replies for fact in facts_in(scene.turns[k].content)}
     target = _ASKED.findall(scene.turns[task].content)[-1]
-    if (pending := _pending(target, task, known)) is not None:
-        name, called = pending
+    latest = "".join(f" {fact.text}" for fact, told in known.values() if told == replies[-1])
+    if agenda := _agenda(target, task, known):
+        name, called = next(iter(agenda.items()))
         holder = scene.team.holders[name]
-        thought = f"{_caller(known, called)} We need {name}. {name}: {holder}."
+        thought = f"{latest}{_needs(agenda)} {name}: {holder}."
         return Said(thought, holder, f" {name}?", {task, called, len(scene.turns) - 1})
     stated = "".join(f" {fact.text}" for fact, _ in known.values())
-    return Said(" All facts are here.", "Solver", f"{stated} What is {target}?", {task, *replies})
+    return Said(f"{latest} All facts are here.", "Solver", f"{stated} What is {target}?", {task, *replies})
 
 
-def _pending(name: str, called: int, known: dict[str, tuple[Fact, int]]) -> tuple[str, int] | None:
-    """The first person that is needed and unknown, depth first, with the turn that called for them."""
-    if name not in known:
-        return name, called
-    fact, told = known[name]
-    found = (_pending(operand, told, known) for operand in fact.operands)
-    return next((pending for pending in found if pending is not None), None)
+def _agenda(target: str, task: int, known: dict[str, tuple[Fact, int]]) -> dict[str, int]:
+    """Everybody who is needed and unknown, depth first, each with the turn that called for them."""
+    found: dict[str, int] = {}
+    waiting = [(target, task)]
+    while waiting:
+        name, called = waiting.pop()
+        if name in known:
+            fact, told = known[name]
+            waiting += [(operand, told) for operand in reversed(fact.operands)]
+        else:
+            found.setdefault(name, called)
+    return found
+
+
+def _needs(agenda: Iterable[str]) -> str:
+    """The whole agenda, so that the next thought need not work it out from the talk: the next one first."""
+    return "".join(f" We need {name}." for name in agenda)
 
 
 def _researcher(scene: Scene) -> Said:
@@ -222,18 +233,12 @@ def _collect(scene: Scene) -> Said:
     if latest == " Error." or (said and scene.rng.random() >= scene.noise.trust):
         opening_ = " Error." if latest == " Error." else " Wait, only a rumor."
         return Said(f"{opening_} Try again.", "Files", scene.turns[results[-1] - 1].content, {task, results[-1]})
-    belief = "".join(f" {fact.text}" for fact in said)
-    if (pending := _pending(target, task, known)) is not None:
-        name, called = pending
-        thought = f"{belief}{_caller(known, called)} We need {name}."
-        return Said(thought, "Files", f" {name}?", {task, called, len(scene.turns) - 1})
+    told = "".join(f" {fact.text}" for fact in facts_in(latest))
+    if agenda := _agenda(target, task, known):
+        name, called = next(iter(agenda.items()))
+        return Said(f"{told}{_needs(agenda)}", "Files", f" {name}?", {task, called, len(scene.turns) - 1})
     stated = "".join(f" {fact.text}" for fact, _ in known.values())
-    return Said(f"{belief} All facts are here.", "Solver", f"{stated} What is {target}?", {task, *results})
-
-
-def _caller(known: dict[str, tuple[Fact, int]], called: int) -> str:
-    """The fact that calls for somebody, said once more; nothing when it is the question that does."""
-    return "".join(f" {fact.text}" for fact, told in known.values() if told == called)
+    return Said(f"{told} All facts are here.", "Solver", f"{stated} What is {target}?", {task, *results})
 
 
 def _solver(scene: Scene) -> Said:

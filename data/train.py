@@ -152,16 +152,17 @@ class Trainer:
         progress = self.progress
         progress.looked = progress.millions
         name = [*(phase.name for phase in self.recipe.phases), "end"][progress.phase]
+        learned = {source for phase in self.recipe.phases[: progress.phase + 1] for source in phase.mix}
         line: dict[str, Any] = {
             "millions": round(progress.millions, 3),
             "minutes": round(progress.seconds / 60, 2),
             "phase": name,
             "loss": round(progress.loss, 4),
         }
-        if name != "recall":
+        if learned - {"recall"}:
             problems = [problem(seed) for seed in VALIDATION[: self.recipe.problems]]
             line["greedy"] = round(accuracy(problems, completer(self.model, END, longest=self.recipe.longest)), 4)
-        if name in {"teams", "settle", "noise", "end"}:
+        if "team" in learned:
             teams = [team(seed) for seed in VALIDATION[: self.recipe.teams]]
             speak = completer(self.model, "\n", longest=self.recipe.longest)
             line["team_greedy"] = round(team_accuracy(teams, speak), 4)

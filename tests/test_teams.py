@@ -50,7 +50,7 @@ def test_a_star_talks_as_one_writes_by_hand() -> None:
         "South: <think> Wait, only a rumor. Try again. </think> to Files: Hal?\n"
         "Files: to South: Hal: 1.\n"
         "South: <think> Hal: 1. </think> to Planner: Hal: 1.\n"
-        "Planner: <think> All facts are here. </think> to Solver: Ana: Hal +5. Hal: 1. What is Ana?\n"
+        "Planner: <think> Hal: 1. All facts are here. </think> to Solver: Ana: Hal +5. Hal: 1. What is Ana?\n"
         "Solver: <think> We need Ana. Ana: Hal +5. Hal: 1. </think> to Calc: Ana = 1 +5?\n"
         "Calc: to Solver: Ana = 1 +5 = 6.\n"
         "Solver: <think> So Ana is 6. </think> to Checker: Ana = 1 +5 = 6.\n"
@@ -94,7 +94,7 @@ def test_in_a_chain_one_researcher_looks_everything_up() -> None:
         "Files: to North: They say Hal is 3.\n"
         "North: <think> Wait, only a rumor. Try again. </think> to Files: Hal?\n"
         "Files: to North: Hal: 1.\n"
-        "North: <think> All facts are here. </think> to Solver: Ana: Hal +5. Hal: 1. What is Ana?\n"
+        "North: <think> Hal: 1. All facts are here. </think> to Solver: Ana: Hal +5. Hal: 1. What is Ana?\n"
     )
     assert turns[3].parents == {0, 2}
     assert answer_of(turns) == 6

@@ -20,7 +20,7 @@ from tracer.data.world import TEST, problem, trace  # noqa: E402
 from tracer.data.world_words import END, vocabulary  # noqa: E402
 
 TINY = Recipe(
-    phases=(Phase("recall", {"recall": 1.0}, 0.001), Phase("noise", {"easy": 1.0}, 0.001, noise=NOISY)),
+    phases=(Phase("recall", {"recall": 1.0}, 0.001), Phase("noise", {"easy": 0.5, "team": 0.5}, 0.001, noise=NOISY)),
     pool=6,
     problems=2,
     teams=1,
