@@ -9,6 +9,7 @@ import typer
 from tracer.cli.options import AsJson, Db
 from tracer.cli.output import ProgressBar, hint, print_json, print_report, report_width
 from tracer.errors import TracerError
+from tracer.text import safe_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,14 +98,18 @@ def anchors(
     with ProgressBar("anchors") as progress:
         found = anchor_all(target, database, Options(method, lm, device, dtype, asked), progress)
     for each in found:
-        _print(each, as_json)
+        _print(each, as_json, alone=len(found) == 1)
     if not as_json:
         hint("`--json` gives every figure, `--method` another view, `tracer anchors compare` how far the views agree")
 
 
-def _print(found: Anchors, as_json: bool) -> None:
+def _print(found: Anchors, as_json: bool, alone: bool) -> None:
+    """Several answers in JSON stand on a line each."""
     if as_json:
-        print_json(found)
+        if alone:
+            print_json(found)
+        else:
+            print(safe_json(found.model_dump_json()))
         return
     from tracer.viz.anchors import anchors_report
     from tracer.viz.resampling import resampling_report
@@ -120,7 +125,6 @@ def _compare(target: str, database: Path, as_json: bool) -> None:
     from tracer.analyses.agreement import compare
     from tracer.anchoring import chain_of
     from tracer.store import Store
-    from tracer.text import safe_json
     from tracer.viz.agreement import agreement_report
 
     chain = chain_of(target, database)
