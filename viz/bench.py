@@ -176,7 +176,7 @@ def resampling_bench_report(result: Mapping[str, Any]) -> RenderableType:
         f"the model contradicts the construction in {result['contradicted']} of {result['n']} traces",
         f"of {adaptive['wanted']} sentences that a full reference names: {_pc(adaptive['recall_top3'][0])} % found, "
         f"{_pc(adaptive['second_sweep'][0])} % by a second sweep; "
-        f"cost, of a sweep: {_pc(adaptive['rollouts_ratio'])} % of rollouts, {_pc(adaptive['tokens_ratio'])} % of tokens",
+        f"of a sweep: {_pc(adaptive['rollouts_ratio'])} % of rollouts, {_pc(adaptive['tokens_ratio'])} % of tokens",
         f"planted: discoveries where there are none {_pc(result['null']['false_discovery'][0])} %; "
         f"95 % intervals hold the truth in {_pc(result['coverage']['observed'])} %",
         f"engine: {engine['speedup_vs_generate']:.1f} x generate, "
