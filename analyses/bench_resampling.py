@@ -1,8 +1,8 @@
 """`tracer bench resampling`: does resampling find the sentence that decides, at what cost, and are its intervals true?
 
 decisive   traces of the pocket world whose decisive sentence is known by construction, each method's rank of it; a
-           check of CHECK rollouts on both sides says where the model contradicts the construction
-adaptive   the default budget against REFERENCE rollouts of each prefix, and against a second sweep of 100
+           check of some hundred rollouts on both sides says where the model contradicts the construction
+adaptive   the default budget against a thousand rollouts of each prefix, and against a second sweep of 100
 null, coverage   planted models, under the adaptive rule itself
 engine     against transformers.generate, in one run
 
@@ -43,14 +43,26 @@ if TYPE_CHECKING:
 SAMPLING = Sampling(temperature=0.8, top_p=1.0, max_tokens=220)
 """As the model is measured: at this temperature slips and beliefs happen."""
 BOXED = Extraction("boxed")
-CHECK = 400
-REFERENCE = 1000
-SWEEP = 100
-PLANTED = 200
-"""Planted traces for each of RATES."""
 RATES = (0.02, 0.1, 0.5, 0.9)
 Progress = Callable[[str, int, int], None]
 Ranks = dict[str, int]
+
+
+class Size(NamedTuple):
+    """How much of each part is drawn."""
+
+    check: int = 400
+    """Rollouts on either side of a decisive sentence."""
+    reference: int = 1000
+    """Rollouts of each prefix that the adaptive rule is held to."""
+    sweep: int = 100
+    planted: int = 200
+    """Planted traces for each of RATES."""
+    engine: int = 20
+    """Rollouts of each prefix when the engine is timed."""
+
+
+FULL = Size()
 
 
 class Found(NamedTuple):
@@ -63,13 +75,15 @@ class Found(NamedTuple):
     contradicted: bool
 
 
-def bench_resampling(lm: LocalLM, n: int, seed: int = 0, progress: Progress | None = None) -> dict[str, Any]:
+def bench_resampling(
+    lm: LocalLM, n: int, seed: int = 0, progress: Progress | None = None, size: Size = FULL
+) -> dict[str, Any]:
     """n traces with a decisive sentence, n traces for the adaptive rule; published as the schema `bench-resampling`."""
     tell = progress or (lambda what, done, total: None)
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "rollouts.duckdb"
-        decisive = [_decide(lm, each, database, seed) for each in _told(decided(n, seed), "decisive", tell, n)]
-        adaptive = [_adapt(lm, each, database, seed) for each in _told(drawn(n, seed), "adaptive", tell, n)]
+        decisive = [_decide(lm, each, database, seed, size) for each in _told(decided(n, seed), "decisive", tell, n)]
+        adaptive = [_adapt(lm, each, database, seed, size) for each in _told(drawn(n, seed), "adaptive", tell, n)]
     return {
         "schema": "bench-resampling/1",
         "n": n,
@@ -82,9 +96,9 @@ def bench_resampling(lm: LocalLM, n: int, seed: int = 0, progress: Progress | No
             if (some := [each for each in decisive if each.made.event == event])
         },
         "contradicted": sum(each.contradicted for each in decisive),
-        "null": _null(seed),
-        "coverage": _coverage(seed),
-        "engine": speedup(lm, 20, seed),
+        "null": _null(seed, size.planted),
+        "coverage": _coverage(seed, size.planted),
+        "engine": speedup(lm, size.engine, seed),
     }
 
 
@@ -121,16 +135,16 @@ def text_of(made: Trace) -> Text:
     return Text(made.prompt + made.cot, tuple(prefix_ends(made)), ending(made.answer))
 
 
-def _decide(lm: LocalLM, made: Trace, database: Path, seed: int) -> Found:
+def _decide(lm: LocalLM, made: Trace, database: Path, seed: int, size: Size) -> Found:
     ways = Ways(SAMPLING._replace(seed=seed), how=BOXED, similarity="words")
     text = text_of(made)
     place = next(k for k, sentence in enumerate(made.sentences) if sentence.decisive)
     with Ledger.open(database, lm.name, lm.revision, ways.sampling) as ledger:
         sweep = resample(lm, text, ledger, ways)
         sampler = Sampler(lm, text.text, text.borders, ways.sampling, ledger, Outcomes(BOXED, sweep.target))
-        checked = sampler({place: CHECK, place + 1: CHECK})
+        checked = sampler({place: size.check, place + 1: size.check})
     before, after = (
-        Count(sum(each.label == sweep.target for each in rollouts), CHECK) for rollouts in checked.values()
+        Count(sum(each.label == sweep.target for each in rollouts), size.check) for rollouts in checked.values()
     )
     return Found(made, place, sweep, _scores(lm, text, sweep), difference(before, after).low <= 0)
 
@@ -185,13 +199,13 @@ class Adapted(NamedTuple):
     """and of 100 rollouts of each prefix."""
 
 
-def _adapt(lm: LocalLM, made: Trace, database: Path, seed: int) -> Adapted:
+def _adapt(lm: LocalLM, made: Trace, database: Path, seed: int, size: Size) -> Adapted:
     text = text_of(made)
     ways = Ways(SAMPLING._replace(seed=seed), how=BOXED, similarity="words")
     with Ledger.open(database, lm.name, lm.revision, ways.sampling) as ledger:
         sweep = resample(lm, text, ledger, ways)
-    reference, _ = _full(lm, text, sweep.target, database, REFERENCE, seed + 10**6)
-    second, cost = _full(lm, text, sweep.target, database, SWEEP, seed + 2 * 10**6)
+    reference, _ = _full(lm, text, sweep.target, database, size.reference, seed + 10**6)
+    second, cost = _full(lm, text, sweep.target, database, size.sweep, seed + 2 * 10**6)
     found, wanted = top_found(reference, sweep.strengths)
     called, _ = top_found(reference, [float(each.verdict == "anchor") for each in sweep.sentences])
     called = min(called, sum(each.verdict == "anchor" for each in sweep.sentences))
@@ -226,8 +240,8 @@ def _adaptive(found: Sequence[Adapted]) -> dict[str, Any]:
     }
 
 
-def _null(seed: int) -> dict[str, Any]:
-    rates = {str(p): discoveries(trials(lambda _, p=p: flat(p, 20), PLANTED, seed)) for p in RATES}  # type: ignore[misc]
+def _null(seed: int, planted: int) -> dict[str, Any]:
+    rates = {str(p): discoveries(trials(lambda _, p=p: flat(p, 20), planted, seed)) for p in RATES}  # type: ignore[misc]
     hits = sum(round(each.value * each.n) for each in rates.values())
     return {
         "false_discovery": _listed(wilson(hits, sum(each.n for each in rates.values()))),
@@ -235,8 +249,8 @@ def _null(seed: int) -> dict[str, Any]:
     }
 
 
-def _coverage(seed: int) -> dict[str, Any]:
-    by_p = {str(p): coverage(trials(lambda _, p=p: flat(p, 20), PLANTED, seed + 1)).effects for p in RATES}  # type: ignore[misc]
+def _coverage(seed: int, planted: int) -> dict[str, Any]:
+    by_p = {str(p): coverage(trials(lambda _, p=p: flat(p, 20), planted, seed + 1)).effects for p in RATES}  # type: ignore[misc]
     return {
         "nominal": 0.95,
         "observed": float(np.mean([each.value for each in by_p.values()])),
