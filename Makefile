@@ -8,7 +8,7 @@ NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	if $$name -c '$(NEW_ENOUGH)' 2>/dev/null; then echo $$name; break; fi; done)
 
-.PHONY: demo demo-core test lint bench docs clean
+.PHONY: demo demo-core test test-slow lint bench docs clean
 
 # Explain the failed runs that come with the package, and a chain of thought with the pocket model.
 demo: $(VENV)/.lm
@@ -21,6 +21,10 @@ demo-core: $(VENV)/.core
 # Everything that CI checks on the sources.
 test: lint
 	$(BIN)/python -m pytest
+
+# Proofs by simulation that take minutes each.
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/slow
 
 # Style, types and the borders between the rooms.
 lint: $(VENV)/.dev

@@ -18,7 +18,7 @@ from tracer.analyses.removal import Settings
 from tracer.analyses.sentence_attention import GAPS, sentence_attention
 from tracer.analyses.suppression import AGGREGATES, share, suppress
 from tracer.analyses.surprisal import surprisal
-from tracer.anchoring import Progress
+from tracer.anchor_options import Progress
 from tracer.chain import TAG, Chain
 from tracer.lm.offsets import token_spans
 from tracer.records import Anchors, AnchorSentence

@@ -233,8 +233,8 @@ PUBLISHED: dict[str, list[str]] = {
 WITHOUT_DATABASE = ("bench", "train", "demo")
 
 
-NEED_A_MODEL = {"anchors", "bench-anchors", "bench-pocket"}
-"""Asked for where their models are made, in test_anchors and test_bench_pocket."""
+NEED_A_MODEL = {"anchors", "bench-anchors", "bench-pocket", "bench-resampling"}
+"""Asked for where their models are made, in test_anchors, test_bench_pocket and test_resampling."""
 
 
 def test_every_published_schema_is_asked_for() -> None:

@@ -45,7 +45,7 @@ def test_greedy_is_what_transformers_generates(family: str, tiny_model: Callable
     found = continue_rows(model, [row for prompt in PROMPTS for row in rows(prompt, 1, 20)], rules())
     for prompt, ours in zip(PROMPTS, found, strict=True):
         theirs = model.generate(torch.tensor([prompt]), max_new_tokens=20, do_sample=False)[0, len(prompt) :]
-        assert ours == theirs.tolist()
+        assert ours.ids == theirs.tolist()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -56,8 +56,8 @@ def test_a_sample_does_not_depend_on_its_batch(family: str, tiny_model: Callable
     together = continue_rows(model, wanted, rules(1.0))
     by_prompt = [each for prompt in PROMPTS for each in continue_rows(model, rows(prompt, 4), rules(1.0))]
     alone = [continue_rows(model, [row], rules(1.0))[0] for row in wanted]
-    assert together == by_prompt == alone
-    assert len({tuple(each) for each in together}) > 6
+    assert [each.ids for each in together] == [each.ids for each in by_prompt] == [each.ids for each in alone]
+    assert len({tuple(each.ids) for each in together}) > 6
 
 
 def test_rows_that_finish_leave_the_batch(tiny_model: Callable[..., Any]) -> None:
@@ -67,7 +67,7 @@ def test_rows_that_finish_leave_the_batch(tiny_model: Callable[..., Any]) -> Non
     handle = model.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
     found = continue_rows(model, rows(PROMPTS[0], 8, 15), rules(1.0, ends=frozenset(range(0, 96, 8))))
     handle.remove()
-    lengths = [len(each) for each in found]
+    lengths = [len(each.ids) for each in found]
     assert len(set(lengths)) > 2
     assert sizes == [1] + [sum(length > step for length in lengths) for step in range(1, max(lengths))]
 
@@ -76,7 +76,7 @@ def test_a_row_may_have_a_limit_of_its_own(tiny_model: Callable[..., Any]) -> No
     """Limits of 1, 5 and 3 tokens; the shorter rows are the beginnings of the longest."""
     model = tiny_model("llama")
     made = [Row(PROMPTS[0], key(0, "", 0), limit) for limit in (1, 5, 3)]
-    short, long, middle = continue_rows(model, made, rules(1.0, frozenset()))
+    short, long, middle = (each.ids for each in continue_rows(model, made, rules(1.0, frozenset())))
     assert [len(short), len(long), len(middle)] == [1, 5, 3]
     assert long[:1] == short
     assert long[:3] == middle
@@ -108,7 +108,7 @@ def test_draws_follow_the_models_distribution(tiny_model: Callable[..., Any]) ->
     """First tokens of 4,000 samples against the softmax: chi-squared over the tokens that are expected 5 times."""
     model = tiny_model("llama")
     expected = model(torch.tensor([PROMPTS[0]])).logits[0, -1].double().softmax(-1).numpy() * 4000
-    drawn = [each[0] for each in continue_rows(model, rows(PROMPTS[0], 4000, 1), rules(1.0))]
+    drawn = [each.ids[0] for each in continue_rows(model, rows(PROMPTS[0], 4000, 1), rules(1.0))]
     counts = np.bincount(drawn, minlength=96)
     often = expected >= 5
     table = np.append(counts[often], counts[~often].sum()), np.append(expected[often], expected[~often].sum())

@@ -19,7 +19,7 @@ def test_a_blank_database_gets_every_migration_with_its_record() -> None:
         assert migrate(blank) == list(range(1, len(MIGRATIONS) + 1))
         assert migrate(blank) == []
         names = blank.execute("SELECT name FROM migrations ORDER BY number").fetchall()
-        assert names == [("create_tables",), ("create_views",), ("create_anchors",)]
+        assert names == [("create_tables",), ("create_views",), ("create_anchors",), ("create_rollouts",)]
 
 
 def test_the_oldest_schema_becomes_the_same_as_a_new_one(tmp_path: Path) -> None:
@@ -33,6 +33,20 @@ def test_the_oldest_schema_becomes_the_same_as_a_new_one(tmp_path: Path) -> None
         migrate(blank)
         assert store.database.all(COLUMNS) == blank.execute(COLUMNS).fetchall()
         assert store.verify() == []
+
+
+@pytest.mark.parametrize("done", range(1, len(MIGRATIONS)))
+def test_every_released_schema_becomes_the_same_as_a_new_one_and_keeps_its_rows(tmp_path: Path, done: int) -> None:
+    """A database of any earlier version, with a mark in it, is brought up to date by opening it."""
+    path = tmp_path / "old.duckdb"
+    with duckdb.connect(path) as old:
+        assert migrate(old, MIGRATIONS[:done]) == list(range(1, done + 1))
+        old.execute("INSERT INTO marks VALUES ('0123456789ab', 'failure', '42')")
+    with Store.open(path, read_only=True) as store, duckdb.connect(":memory:") as blank:
+        migrate(blank)
+        assert store.database.all(COLUMNS) == blank.execute(COLUMNS).fetchall()
+        assert store.database.all("SELECT expected FROM marks") == [("42",)]
+        assert store.database.all("SELECT * FROM rollouts") == []
 
 
 def test_a_migration_that_fails_leaves_the_schema_as_it_was() -> None:

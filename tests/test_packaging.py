@@ -22,17 +22,21 @@ WHITE_BOX = {
         "ablation",
         "anchors",
         "bench_anchors",
+        "bench_resampling",
         "blocks",
         "causal",
+        "forced_anchors",
         "joint",
+        "methods",
         "receivers",
         "removal",
+        "resample_anchors",
         "sentence_attention",
         "suppression",
         "suppression_mask",
         "surprisal",
     )
-}
+} | {"tracer.lm.rows", "tracer.lm.trunk"}
 """They read a language model from inside and are made of torch; commands import them only after the model is loaded."""
 HEAVY = {"duckdb", "pyarrow", "numpy", "networkx", "jinja2", "torch"}
 MACHINE_PATH = re.compile(rb"(?<![\w.:/-])/(?:work|root|home/\w+|Users/\w+)/")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tracer.checks import TABLES_OF_RUN
 from tracer.errors import BadInputError, BusyDatabaseError, DatabaseError, NoSuchRunError
 from tracer.records import (
+    Anchors,
     Candidate,
     Edge,
     Finding,
@@ -449,6 +450,18 @@ def test_runs_are_listed_with_their_length_and_their_cast(store: Store) -> None:
     [summary] = store.summaries()
     assert (summary.steps, summary.agents) == (4, ("z", "a", "b"))
     assert store.database.all("SELECT steps, agents FROM v_runs") == [(4, ["z", "a", "b"])]
+
+
+def test_every_answer_about_a_chain_is_found_by_its_content(store: Store) -> None:
+    """Of all methods, models and parameters, in one order; none of another chain; the same question has one answer."""
+    asked = [("c", "surprisal", "m"), ("c", "resample", "z"), ("c", "resample", "m"), ("other", "resample", "m")]
+    for content, method, model in [*asked, asked[0]]:
+        store.save_anchors(
+            Anchors(content=content, target="x", method=method, score="words", model=model, revision="1")
+        )
+    found = [(each.method, each.model) for each in store.all_anchors("c")]
+    assert found == [("resample", "m"), ("resample", "z"), ("surprisal", "m")]
+    assert store.all_anchors("unknown") == []
 
 
 BREAK = {

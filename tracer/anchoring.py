@@ -2,49 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
+from tracer.anchor_options import ALL, DEFAULTS, Options, Progress
 from tracer.chain import Chain, of_step
 from tracer.errors import BadInputError, TracerError
-from tracer.lm import POCKET, load
+from tracer.lm import load
 from tracer.records import Anchors, Recording
 from tracer.store import Store
 
-
-class Options(NamedTuple):
-    """What the user may set about a search for anchors."""
-
-    method: str = "suppress"
-    lm: str = POCKET
-    device: str | None = None
-    dtype: str | None = None
-
-
-DEFAULTS = Options()
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and how much there is to do."""
+if TYPE_CHECKING:
+    from tracer.analyses.methods import Asked, Method
 
 
 def anchor(target: str, database: Path, options: Options = DEFAULTS, progress: Progress | None = None) -> Anchors:
     """The anchors of a run's or a file's chain of thought, from the store where they were asked for before.
 
-    The answer is kept when there is a database; a file alone makes none.
+    The answer is kept when there is a database; a file alone makes none, unless rollouts are drawn.
     """
+    return anchor_all(target, database, options, progress)[0]
+
+
+def anchor_all(
+    target: str, database: Path, options: Options = DEFAULTS, progress: Progress | None = None
+) -> list[Anchors]:
+    """The same by the method that is asked for, or by each."""
     chain = chain_of(target, database)
     model = load(options.lm, device=options.device, dtype=options.dtype)
-    from tracer.analyses.anchors import METHODS, find  # needs torch, which the model has loaded by now
+    from tracer.analyses.methods import METHODS, Asked  # needs torch, which the model has loaded by now
 
-    if options.method not in METHODS:
-        raise TracerError(f"no method {options.method!r}; there are: {', '.join(METHODS)}")
-    parameters = {**METHODS[options.method].parameters, "dtype": str(model.model.dtype).removeprefix("torch.")}
+    if options.method not in {*METHODS, ALL}:
+        raise TracerError(f"no method {options.method!r}; there are: {', '.join([*METHODS, ALL])}")
+    asked = Asked(model, chain, options, database, progress)
+    return [_answer(asked, name, METHODS[name]) for name in (METHODS if options.method == ALL else [options.method])]
+
+
+def _answer(asked: Asked, name: str, method: Method) -> Anchors:
+    lm, chain, database = asked.lm, asked.chain, asked.database
+    parameters = {**method.parameters(asked.options), "dtype": str(lm.model.dtype).removeprefix("torch.")}
     if database.exists():
         with Store.open(database, read_only=True) as store:
-            held = store.anchors(chain.digest, options.method, model.name, model.revision, parameters)
+            held = store.anchors(chain.digest, name, lm.name, lm.revision, parameters)
         if held is not None:
             return held.model_copy(update={"target": chain.source})
-    found = find(model, chain, options.method, parameters, progress)
+    found = method.find(asked, parameters)
     if database.exists():
         with Store.open(database) as store:
             store.save_anchors(found)

@@ -23,6 +23,8 @@ class Chain(NamedTuple):
     """RUN:STEP, or the file's path."""
     opening: str = ""
     """What stood between the two in the log, such as a think tag."""
+    said: str = ""
+    """What was said after the reasoning, as far as the log tells: the answer is in there."""
 
     @property
     def whole(self) -> str:
@@ -56,7 +58,7 @@ def of_step(run: Run, steps: Sequence[Step], index: int | None = None) -> Chain:
     opening = TAG if (step.reasoning_origin or "").startswith(TAG) else ""
     # Blanks at the end say nothing, and a small vocabulary may have no word for one.
     prompt = given[-1] if given else run.task
-    return Chain(prompt, step.reasoning.rstrip(), f"{run.id}:{step.index}", opening)
+    return Chain(prompt, step.reasoning.rstrip(), f"{run.id}:{step.index}", opening, step.content)
 
 
 def _step(run: Run, steps: Sequence[Step], index: int | None) -> Step:

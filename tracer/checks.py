@@ -23,6 +23,8 @@ _QUERIES = [
         FROM spans GROUP BY trace_id, span_id HAVING count(*) > 1""",
     """SELECT 'source ' || source || ' is there ' || count(*) || ' times' FROM sources
         GROUP BY digest, source HAVING count(*) > 1""",
+    """SELECT 'sample ' || sample || ' of prefix ' || prefix || ' is there ' || count(*) || ' times' FROM rollouts
+        GROUP BY prefix, revision, temperature, top_p, max_tokens, seed, sample HAVING count(*) > 1""",
     *(
         f"SELECT '{table}: ' || count(*) || ' rows of run ' || run || ', which does not exist' FROM {table} "  # noqa: S608
         "WHERE run NOT IN (SELECT id FROM runs) GROUP BY run"

@@ -59,6 +59,18 @@ class Database:
             with self._as_relation(batch):
                 self.all(f"INSERT INTO {table} BY NAME SELECT * FROM batch")  # noqa: S608
 
+    def insert_new(self, table: str, batch: Sequence[Mapping[str, Any]], key: Sequence[str]) -> int:
+        """Append those rows whose `key` columns equal no row's of the table, and return how many they were.
+
+        The rows of one batch must differ in their keys.
+        """
+        if not batch:
+            return 0
+        with self._as_relation(batch):
+            query = f"INSERT INTO {table} BY NAME SELECT * FROM batch ANTI JOIN {table} USING ({', '.join(key)})"  # noqa: S608
+            [(count,)] = self.all(query)
+        return int(count)
+
     def delete(self, table: str, keys: Sequence[Mapping[str, Any]]) -> None:
         """Delete the rows that equal one of `keys` in all of its columns."""
         if keys:

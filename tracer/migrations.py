@@ -92,6 +92,15 @@ CREATE TABLE anchors (content VARCHAR NOT NULL, target VARCHAR NOT NULL, method 
     model VARCHAR NOT NULL, revision VARCHAR NOT NULL, parameters VARCHAR NOT NULL, body VARCHAR NOT NULL);
 """
 
+# The key is prefix, revision, temperature, top_p, max_tokens, seed and sample; `model` is a name for people. `raw` is
+# the exact text where it holds lone surrogates, which no VARCHAR can: UTF-8 in which they are encoded as they stand.
+_ROLLOUTS = """
+CREATE TABLE rollouts (prefix VARCHAR NOT NULL, model VARCHAR NOT NULL, revision VARCHAR NOT NULL,
+    temperature DOUBLE NOT NULL, top_p DOUBLE NOT NULL, max_tokens BIGINT NOT NULL, seed BIGINT NOT NULL,
+    sample BIGINT NOT NULL, text VARCHAR NOT NULL, raw BLOB, finish VARCHAR NOT NULL, tokens BIGINT NOT NULL,
+    logprob DOUBLE NOT NULL);
+"""
+
 
 def create_tables(connection: DuckDBPyConnection) -> None:
     """Runs, steps, spans and what ties them to each other and to their source files."""
@@ -108,7 +117,12 @@ def create_anchors(connection: DuckDBPyConnection) -> None:
     connection.execute(_ANCHORS)
 
 
-MIGRATIONS: list[Migration] = [create_tables, create_views, create_anchors]
+def create_rollouts(connection: DuckDBPyConnection) -> None:
+    """What a model wrote after a prefix, once per sample: the dearest rows of all, shared by every method."""
+    connection.execute(_ROLLOUTS)
+
+
+MIGRATIONS: list[Migration] = [create_tables, create_views, create_anchors, create_rollouts]
 
 
 def version(connection: DuckDBPyConnection) -> int | None:

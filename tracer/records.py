@@ -236,6 +236,35 @@ class Finding(Record):
     evidence: dict[str, Any] = Field(default_factory=dict)
 
 
+class Resampled(Record):
+    """What resampling says of one sentence. Every interval is a 95 % interval."""
+
+    before: float
+    """P(target) when the chain is written anew from this sentence on."""
+    after: float
+    """P(target) when the sentence stands, and the rest is written anew."""
+    effect: float
+    """after - before"""
+    low: float
+    high: float
+    n_before: int
+    n_after: int
+    """Rollouts on either side, those that belong to both included."""
+    q: float
+    """p-value after Benjamini-Hochberg over the sentences."""
+    verdict: Literal["anchor", "no effect", "undecided", "overdetermined"]
+    different: int
+    """Rollouts in which another sentence stands in its place, less alike than the threshold."""
+    counterfactual: tuple[float, float, float] | None = None
+    """after - P(target) among those, with its interval; None where they are fewer than ten."""
+    divergences: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
+    """Of the answers after from those before, less their null floor, with intervals: tv, js (bits), kl (nats)."""
+    instead: tuple[tuple[str, int, float], ...] = ()
+    """What else is written in its place most often: the sentence, how often, and P(target) then."""
+    paper: dict[str, float] | None = None
+    """The published fields of Thought Anchors, by their formulas, where they were asked for."""
+
+
 class AnchorSentence(Record):
     """One sentence of a chain of thought, with what a method says of it."""
 
@@ -247,6 +276,7 @@ class AnchorSentence(Record):
     part: Literal["prompt", "chain"]
     weight: float | None = None
     """How much the rest depends on it, by the method's score; None where the method cannot say."""
+    resampled: Resampled | None = None
 
 
 class Anchors(Record):

@@ -60,6 +60,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     # The types are ours to say: pyarrow's own guess costs more than the rest of loading a small file.
     types: dict[type | None, Any] = {
         str: pa.string(),
+        bytes: pa.binary(),
         int: pa.int64(),
         float: pa.float64(),
         datetime: pa.timestamp("us"),

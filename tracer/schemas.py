@@ -251,6 +251,21 @@ class AnchorsBench(Form):
     decisive: dict[str, Any]
 
 
+class ResamplingBench(Form):
+    """`tracer bench resampling`: resampling against known truth, full sweeps and planted models."""
+
+    model_config = ConfigDict(extra="allow")
+
+    n: int
+    adaptive: dict[str, Any] = Field(description="Recall and cost of the default budget against full sweeps.")
+    decisive: dict[str, dict[str, tuple[float, float, float]]] = Field(
+        description="Method -> top1, top3: how often the decisive sentence comes first, among the first three."
+    )
+    null: dict[str, Any]
+    coverage: dict[str, Any]
+    engine: dict[str, Any]
+
+
 class PlantedFault(Form):
     """A fault that was planted in a demo run, beside the rank that blame gave it."""
 
@@ -348,6 +363,7 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "bench-alarms": (AlarmsReport, 1),
     "bench-pocket": (PocketReport, 1),
     "bench-anchors": (AnchorsBench, 1),
+    "bench-resampling": (ResamplingBench, 1),
     "anchors": (Anchors, 1),
     "db-verify": (Verified, 1),
     "db-export": (Exported, 1),

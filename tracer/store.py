@@ -144,8 +144,9 @@ class Store:
         return Added(runs + change.runs, steps + change.steps, change.spans, holds)
 
     def is_blank(self) -> bool:
-        """Whether nothing was ever loaded, or all of it was removed."""
-        return not self.database.all("SELECT 1 FROM sources UNION ALL SELECT 1 FROM runs LIMIT 1")
+        """Whether nothing was ever loaded, drawn or found out, or all of it was removed."""
+        tables = ("sources", "runs", "anchors", "rollouts")
+        return not any(self.database.all(f"SELECT 1 FROM {table} LIMIT 1") for table in tables)  # noqa: S608
 
     def source(self, digest: str) -> Source | None:
         """The loaded file with these bytes, if any."""
@@ -283,6 +284,11 @@ class Store:
         asked = [content, method, model, revision, rows.to_json(dict(parameters))]
         found = self.database.all(query, asked)
         return Anchors.model_validate_json(found[0][0]) if found else None
+
+    def all_anchors(self, content: str) -> list[Anchors]:
+        """What every method found in a chain of thought, with whatever model and parameters; by method, then model."""
+        query = "SELECT body FROM anchors WHERE content = ? ORDER BY method, model, revision, parameters"
+        return [Anchors.model_validate_json(body) for (body,) in self.database.all(query, [content])]
 
     def save_anchors(self, found: Anchors) -> None:
         """Keep what was found, in the place of an earlier answer to the same question."""

@@ -159,3 +159,27 @@ def _range(found: list[float]) -> str:
 
 def _points(found: list[float]) -> str:
     return f"{100 * found[0]:+.1f} [{100 * found[1]:+.1f}, {100 * found[2]:+.1f}]"
+
+
+def resampling_bench_report(result: Mapping[str, Any]) -> RenderableType:
+    """How often each method ranks the decisive sentence first or among the first three; then cost, truth and speed."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    events = {"all": {"n": result["n"], **result["decisive"]}, **result["decisive_by_event"]}
+    table.add_column("decisive first / in three, %")
+    for name, found in events.items():
+        table.add_column(Text(f"{name}\nn={found['n']}"), justify="right")
+    for method in result["decisive"]:
+        cells = [f"{_pc(each[method]['top1'][0])} / {_pc(each[method]['top3'][0])}" for each in events.values()]
+        table.add_row(method, *cells)
+    adaptive, engine = result["adaptive"], result["engine"]
+    lines = [
+        f"the model contradicts the construction in {result['contradicted']} of {result['n']} traces",
+        f"of {adaptive['wanted']} sentences that a full reference names: {_pc(adaptive['recall_top3'][0])} % found, "
+        f"{_pc(adaptive['second_sweep'][0])} % by a second sweep; "
+        f"of a sweep: {_pc(adaptive['rollouts_ratio'])} % of rollouts, {_pc(adaptive['tokens_ratio'])} % of tokens",
+        f"planted: discoveries where there are none {_pc(result['null']['false_discovery'][0])} %; "
+        f"95 % intervals hold the truth in {_pc(result['coverage']['observed'])} %",
+        f"engine: {engine['speedup_vs_generate']:.1f} x generate, "
+        f"{engine['valid_speedup_vs_generate']:.1f} x in valid rollouts",
+    ]
+    return Group(Text(f"model {clean(result['model']['name'])}", style="bold"), table, Text("\n".join(lines)))

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tracer.cli.options import AsJson, Db
 from tracer.cli.output import ProgressBar, hint, print_json, print_report, report_width
+from tracer.errors import TracerError
+from tracer.text import safe_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tracer.records import Anchors
+
+COMPARE = "compare"
 
 
 def anchors(
-    target: Annotated[
-        str, typer.Argument(metavar="TARGET", help="RUN, RUN:STEP, or a text or JSON file with a chain of thought.")
-    ] = "@last",
-    method: Annotated[str, typer.Option("--method", help="suppress, receivers or surprisal.")] = "suppress",
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[compare] TARGET",
+            help="RUN, RUN:STEP, or a text or JSON file with a chain of thought. Default: @last.",
+        ),
+    ] = None,
+    method: Annotated[
+        str, typer.Option("--method", help="suppress, receivers, surprisal, forced, resample, or all of them.")
+    ] = "suppress",
     lm: Annotated[
         str, typer.Option("--lm", metavar="MODEL", help="pocket, a folder, or a Hugging Face model on this machine.")
     ] = "pocket",
@@ -24,25 +39,101 @@ def anchors(
     dtype: Annotated[
         str | None, typer.Option("--dtype", help="float32, bfloat16, ... Default: what suits the device.")
     ] = None,
+    rollouts: Annotated[
+        int | None,
+        typer.Option("--rollouts", min=1, help="resample: at most so many in all. Default: 20 for each sentence."),
+    ] = None,
+    budget_tokens: Annotated[
+        int | None, typer.Option("--budget-tokens", min=1, help="resample: draw at most so many tokens.")
+    ] = None,
+    ci_width: Annotated[
+        float | None,
+        typer.Option("--ci-width", min=0.01, max=1.0, help="resample: go on until each interval is this narrow."),
+    ] = None,
+    outcome: Annotated[
+        str | None, typer.Option("--outcome", help="resample: the answer to explain. Default: the chain's own.")
+    ] = None,
+    answer: Annotated[
+        str | None, typer.Option("--answer", metavar="REGEX", help="resample: how to find the answer in a rollout.")
+    ] = None,
+    temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="resample: of the draws.")] = 0.6,
+    top_p: Annotated[float, typer.Option("--top-p", min=0.0, max=1.0, help="resample: of the draws.")] = 0.95,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="resample: of one rollout.")] = 1024,
+    seed: Annotated[int, typer.Option("--seed", help="resample: the same seed draws the same.")] = 0,
+    similarity: Annotated[
+        str | None,
+        typer.Option("--similarity", metavar="MODEL", help="resample: words, or a sentence-transformers folder."),
+    ] = None,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="resample: 100 rollouts everywhere, and the published formulas, too.")
+    ] = False,
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the sentences of a chain of thought that the rest depends on.
 
-    The model reads the text; nothing is generated. The pocket model explains texts of its own small world only.
+    suppress, receivers, surprisal and forced read the text; resample writes it anew from every sentence on and keeps
+    each rollout. `compare` shows how far the methods that were run agree. The pocket model explains texts of its own
+    small world only.
 
     \b
-    Example: tracer anchors @last:4 --lm ./my-model
+    Example: tracer anchors @last:4 --lm ./my-model --method resample
     """
-    from tracer.anchoring import Options, anchor
+    from tracer.anchor_options import Options, Resampling
+    from tracer.anchoring import anchor_all
     from tracer.config import database_path
 
-    with ProgressBar("hiding sentences") as progress:
-        found = anchor(target, database_path(db), Options(method, lm, device, dtype), progress)
+    given = list(words or [])
+    comparing = given[:1] == [COMPARE]
+    target, *more = given[comparing:] or ["@last"]
+    if more:
+        raise TracerError(f"one TARGET at a time: got {target} and {' '.join(more)}")
+    database = database_path(db)
+    if comparing:
+        _compare(target, database, as_json)
+        return
+    asked = Resampling(
+        rollouts, budget_tokens, ci_width, temperature, top_p, max_tokens, seed, outcome, answer, similarity, paper
+    )
+    with ProgressBar("anchors") as progress:
+        found = anchor_all(target, database, Options(method, lm, device, dtype, asked), progress)
+    for each in found:
+        _print(each, as_json, alone=len(found) == 1)
+    if not as_json:
+        hint("`--json` gives every figure, `--method` another view, `tracer anchors compare` how far the views agree")
+
+
+def _print(found: Anchors, as_json: bool, alone: bool) -> None:
+    """Several answers in JSON stand on a line each."""
     if as_json:
-        print_json(found)
+        if alone:
+            print_json(found)
+        else:
+            print(safe_json(found.model_dump_json()))
         return
     from tracer.viz.anchors import anchors_report
+    from tracer.viz.resampling import resampling_report
 
-    print_report(anchors_report(found, width=report_width()))
-    hint("`--json` gives the whole matrix, `--method surprisal` another view")
+    report = resampling_report if found.method == "resample" else anchors_report
+    print_report(report(found, width=report_width()))
+
+
+def _compare(target: str, database: Path, as_json: bool) -> None:
+    """Put the stored answers about one chain side by side."""
+    import json
+
+    from tracer.analyses.agreement import compare
+    from tracer.anchoring import chain_of
+    from tracer.store import Store
+    from tracer.viz.agreement import agreement_report
+
+    chain = chain_of(target, database)
+    with Store.open(database, read_only=True) as store:
+        held = store.all_anchors(chain.digest)
+    if len(held) < 2:
+        raise TracerError(f"{target}: {len(held)} methods were run on this chain: run others, or `--method all`, first")
+    result = compare(held)
+    if as_json:
+        print(safe_json(json.dumps(result, indent=2)))
+    else:
+        print_report(agreement_report(result))

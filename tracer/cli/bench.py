@@ -142,6 +142,52 @@ def anchors(n: Count = 50, seed: Seed = 0, as_json: AsJson = False) -> None:
         print_report(edges_report(result))
 
 
+@app.command()
+def resampling(n: Count = 30, seed: Seed = 0, as_json: AsJson = False) -> None:
+    """Hold resampling to traces whose decisive sentence is known, to full sweeps, and to planted models.
+
+    \b
+    Example: tracer bench resampling --n 30
+    """
+    import json
+
+    from tracer.lm import load
+    from tracer.viz.bench import resampling_bench_report
+
+    model = load()
+    from tracer.analyses.bench_resampling import bench_resampling
+
+    with ProgressBar("resampling") as progress:
+        result = bench_resampling(model, n, seed, progress)
+    if as_json:
+        print(json.dumps(result, indent=2))
+    else:
+        print_report(resampling_bench_report(result))
+
+
+@app.command()
+def paper(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Problem folders of the thought-anchors data.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compute published figures of Thought Anchors again, and explain every deviation.
+
+    \b
+    Example: tracer bench paper thought-anchors/
+    """
+    import json
+
+    from tracer.analyses.bench_paper import audit
+    from tracer.text import safe_json
+    from tracer.viz.audit import audit_report
+
+    result = audit(folder)
+    if as_json:
+        print(safe_json(json.dumps(result, indent=2)))
+    else:
+        print_report(audit_report(result))
+
+
 def read(paths: list[Path]) -> list[Recording]:
     """Every run in the logs; what cannot be read is told on stderr."""
     from tracer.cli.output import warn

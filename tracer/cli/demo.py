@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 FOLDER = Path("tracer-demo")
 BELIEVES = 7
 """A problem of the pocket world in whose chain of thought a rumour is believed, and never taken back."""
+_INSIDE = {
+    "suppress": "Inside a step: which sentences does a chain of thought rest on? (The pocket model reads it.)",
+    "resample": "And which one turned its answer? (The pocket model writes it anew from every sentence on.)",
+}
 
 
 def demo(
@@ -74,19 +78,23 @@ def _load(database: Path, demo_runs: Sequence[DemoRun]) -> dict[str, Run]:
 
 def _print_anchors(folder: Path) -> None:
     """Explain a chain of thought of the pocket world, live, where the extra for it is installed."""
+    from tracer.anchor_options import Options
     from tracer.anchoring import anchor
     from tracer.data.world import TEST, problem, trace
     from tracer.errors import MissingExtraError
     from tracer.viz.anchors import anchors_report
+    from tracer.viz.resampling import resampling_report
 
-    written = trace(problem(TEST.start + BELIEVES), 0)
     file = folder / "chain-of-thought.txt"
-    write_whole(file, f"{written.prompt}{written.cot} </think>\n".encode())
-    print("\nInside a step: which sentences does a chain of thought hang on?\n")
+    write_whole(file, f"{trace(problem(TEST.start + BELIEVES), 0).text}\n".encode())
+    reports = {"suppress": anchors_report, "resample": resampling_report}
     try:
-        print_report(anchors_report(anchor(str(file), folder / "demo.duckdb"), width=report_width()))
+        for method, question in _INSIDE.items():
+            found = anchor(str(file), folder / "demo.duckdb", Options(method))
+            print(f"\n{question}\n")
+            print_report(reports[method](found, width=report_width()))
     except MissingExtraError as missing:
-        print(f"left out: {missing}")
+        print(f"\nInside a step: left out: {missing}")
 
 
 def _print(shown: Explanation, told: Sequence[tuple[DemoRun, Explanation]], runs: int, database: Path) -> None:

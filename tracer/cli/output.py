@@ -82,7 +82,12 @@ class ProgressBar:
             self._bar = _started_bar()
             self._task = self._bar.add_task(self._words, total=total)
         if self._bar and self._task is not None:
-            self._bar.update(self._task, completed=done, total=total)
+            from rich.markup import escape
+
+            from tracer.text import clean
+
+            words = escape(clean(f"{self._words}: {item}"))
+            self._bar.update(self._task, completed=done, total=total, description=words)
 
 
 def _started_bar() -> Any:

@@ -17,7 +17,7 @@ from tracer.errors import DoesNotFitError, MissingExtraError, TracerError
 from tracer.lm import Sample, Scored
 from tracer.lm.memory import Batches, free_bytes, human, row_bytes, rows_that_fit
 from tracer.lm.offsets import Encoded, dropped, tiled, untrimmed
-from tracer.lm.sampling import Row, Rules, continue_rows, key
+from tracer.lm.sampling import Drawn, Row, Rules, continue_rows, key, require_sense
 from tracer.lm.scoring import BLOCK, score
 
 if TYPE_CHECKING:
@@ -160,21 +160,21 @@ class LocalLM:
         stop: Sequence[str] = (),
     ) -> list[list[Sample]]:
         """`sample` for each of the prefixes, in common batches."""
-        _require_sense(n, max_tokens, temperature, top_p)
+        require_sense(n, max_tokens, temperature, top_p)
         different = min(n, 1) if temperature == 0 else n
         rows = [row for prefix in prefixes for row in self._rows(prefix, different, max_tokens, seed)]
-        drawn = self._continue(rows, Rules(temperature, top_p, self.ends, self._stops(stop)))
-        samples = [self._sample(row, ids, stop) for row, ids in zip(rows, drawn, strict=True)]
+        drawn = self.continue_rows(rows, Rules(temperature, top_p, self.ends, self._stops(stop)))
+        samples = [self.as_sample(row, each.ids, stop) for row, each in zip(rows, drawn, strict=True)]
         copies = n // max(1, different)
         return [samples[k * different : (k + 1) * different] * copies for k in range(len(prefixes))]
 
     def _rows(self, prefix: str, n: int, max_tokens: int, seed: int) -> list[Row]:
-        prompt = self._prompt(prefix)
+        prompt = self.prompt(prefix)
         self.require_room(len(prompt) + 1)
         room = max_tokens if self.context is None else min(max_tokens, self.context - len(prompt))
         return [Row(prompt, key(seed, prefix, number), room) for number in range(n)]
 
-    def _prompt(self, text: str) -> tuple[int, ...]:
+    def prompt(self, text: str) -> tuple[int, ...]:
         """The ids of a text, at least one: a model without opening tokens starts an empty text from its end token."""
         if ids := self.encode(text).ids:
             return tuple(ids)
@@ -182,23 +182,23 @@ class LocalLM:
             raise TracerError(f"{self.name} has no token to begin a text with: give it some text to go on from")
         return (min(self.ends),)
 
-    def _continue(self, rows: Sequence[Row], rules: Rules) -> list[list[int]]:
-        """The tokens of each row. Long prompts come first, so that those of a batch are padded little."""
+    def continue_rows(self, rows: Sequence[Row], rules: Rules) -> list[Drawn]:
+        """What each row goes on with. Long prompts come first, so that those of a batch are padded little."""
         if not rows:
             return []
         order = sorted(range(len(rows)), key=lambda place: -len(rows[place].prompt))
-        fit = self._fit(max(len(row.prompt) + row.max_tokens for row in rows), scored=1)
+        fit = self.fit(max(len(row.prompt) + row.max_tokens for row in rows), scored=1)
         found = self.batches.run(
             [rows[place] for place in order], lambda batch: continue_rows(self.model, batch, rules), fit
         )
-        return [tokens for _, tokens in sorted(zip(order, found, strict=True))]
+        return [drawn for _, drawn in sorted(zip(order, found, strict=True))]
 
-    def _fit(self, length: int, *, scored: int) -> int:
+    def fit(self, length: int, *, scored: int, at_most: int | None = None) -> int:
         """Rows of `length` tokens, logits held for `scored` of them, that memory allows; refuses when not one fits."""
         config = self.model.config
         needed = row_bytes(config, length, self.model.dtype.itemsize, scored=scored)
         free = free_bytes(self.device)
-        rows = rows_that_fit(needed, free, self.batches.rows)
+        rows = rows_that_fit(needed, free, at_most or self.batches.rows)
         if rows == 0:
             raise DoesNotFitError(
                 f"a text of {length:,} tokens takes about {human(needed)} and {human(free or 0)} are free "
@@ -216,7 +216,8 @@ class LocalLM:
 
         return stops
 
-    def _sample(self, row: Row, drawn: list[int], stop: Sequence[str]) -> Sample:
+    def as_sample(self, row: Row, drawn: list[int], stop: Sequence[str] = ()) -> Sample:
+        """The tokens that a row went on with, as text, cut before the first stop string."""
         ended = drawn[-1] in self.ends
         text = self._continuation(row.prompt, drawn[:-1] if ended else drawn)
         cut = min((at for each in stop if (at := text.find(each)) >= 0), default=None)
@@ -240,14 +241,14 @@ class LocalLM:
         """
         if not continuations:
             return []
-        prompt = self._prompt(prefix)
-        whole = [self._prompt(prefix + each) for each in continuations]
+        prompt = self.prompt(prefix)
+        whole = [self.prompt(prefix + each) for each in continuations]
         self.require_room(max(map(len, whole)))
         shared = min(_common(prompt, ids) for ids in whole)
-        context = prompt[:shared] or self._prompt("")
+        context = prompt[:shared] or self.prompt("")
         rests = [ids[shared:] for ids in whole]
         longest = max(map(len, rests))
-        fit = self._fit(len(context) + longest, scored=min(longest, BLOCK))
+        fit = self.fit(len(context) + longest, scored=min(longest, BLOCK))
         found = self.batches.run(rests, lambda batch: score(self.model, context, batch), fit)
         return [Scored(text, sum(each), tuple(each)) for text, each in zip(continuations, found, strict=True)]
 
@@ -256,8 +257,3 @@ def _common(one: Sequence[int], other: Sequence[int]) -> int:
     """Length of the longest common beginning."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((place for place, (left, right) in pairs if left != right), min(len(one), len(other)))
-
-
-def _require_sense(n: int, max_tokens: int, temperature: float, top_p: float) -> None:
-    if n < 0 or max_tokens < 1 or not temperature >= 0 or not 0 < top_p <= 1:
-        raise TracerError("sampling needs n >= 0, max_tokens >= 1, temperature >= 0 and top_p in (0, 1]")

@@ -111,7 +111,7 @@ class Batches:
                     "memory ran out on a single text: take a shorter text, a smaller --lm, or --dtype bfloat16"
                 ) from error
         # Only here, where the error is gone, do its frames no longer hold the tensors.
-        _release()
+        release()
         return None
 
 
@@ -122,7 +122,8 @@ def ran_out(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
-def _release() -> None:
+def release() -> None:
+    """Give a GPU's unused memory back."""
     import torch
 
     if torch.cuda.is_available():

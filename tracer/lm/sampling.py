@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tracer.errors import TracerError
+
 if TYPE_CHECKING:
     import torch
 
@@ -31,6 +33,15 @@ class Row(NamedTuple):
     """Of its random numbers; see `key`."""
     max_tokens: int
     """At least 1."""
+
+
+class Drawn(NamedTuple):
+    """What a row went on with."""
+
+    ids: list[int]
+    """At least one, the end-of-text token included."""
+    logprobs: list[float]
+    """ln p of each, in nats, under the model's own distribution: temperature 1, no top_p."""
 
 
 class Rules(NamedTuple):
@@ -48,6 +59,17 @@ class Rules(NamedTuple):
     def done(self, row: Row, drawn: list[int]) -> bool:
         """Whether a row that has drawn these tokens is finished."""
         return len(drawn) >= row.max_tokens or drawn[-1] in self.ends or self.stops(drawn)
+
+
+def require_sense(n: int, max_tokens: int, temperature: float, top_p: float) -> None:
+    """Refuse what cannot be drawn."""
+    if n < 0 or max_tokens < 1 or not temperature >= 0 or not 0 < top_p <= 1:
+        raise TracerError("sampling needs n >= 0, max_tokens >= 1, temperature >= 0 and top_p in (0, 1]")
+
+
+def never(drawn: list[int]) -> bool:
+    """No stop strings."""
+    return False
 
 
 def key(seed: int, prefix: str, sample: int) -> tuple[int, int]:
@@ -72,11 +94,37 @@ def choose(logits: torch.Tensor, uniforms: torch.Tensor, temperature: float, top
     if temperature == 0:
         return logits.argmax(-1)
     probability = (logits.double() / temperature).softmax(-1)  # (B, V)
-    if top_p < 1:
-        probability = _nucleus(probability, top_p)
-    cumulative = probability.cumsum(-1)  # (B, V)
-    threshold = uniforms[:, None].to(cumulative) * cumulative[:, -1:]  # (B, 1)
-    return torch.searchsorted(cumulative, threshold, right=True).squeeze(-1).clamp(max=logits.shape[-1] - 1)
+    likeliest, found = probability.max(-1)  # (B,)
+    # Mostly one token holds top_p alone: those rows are spared the sort. Above 1/2 there are no ties.
+    unsure = ((likeliest < top_p) | (likeliest <= 0.5)).nonzero().squeeze(-1)
+    if len(unsure):
+        cumulative = _cumulative(probability[unsure], top_p)
+        threshold = uniforms[unsure, None].to(cumulative) * cumulative[:, -1:]  # (B', 1)
+        drawn = torch.searchsorted(cumulative, threshold, right=True).squeeze(-1)
+        found[unsure] = drawn.clamp(max=logits.shape[-1] - 1)
+    return found
+
+
+def drawn_by(logits: torch.Tensor, tokens: torch.Tensor, temperature: float, top_p: float) -> torch.Tensor:
+    """Which uniforms draw these tokens: logits (B, V), tokens (B,) -> (4, B): lower, upper, total and ln p.
+
+    Token b is drawn where lower <= u * total < upper, in the very arithmetic of `choose`.
+    """
+    import torch
+
+    values = logprobs(logits, tokens)
+    if temperature == 0:
+        hit = (logits.argmax(-1) == tokens).double()
+        return torch.stack([1 - hit, hit, torch.ones_like(hit), values])  # all uniforms, or none
+    cumulative = _cumulative((logits.double() / temperature).softmax(-1), top_p)  # (B, V)
+    upper = cumulative.gather(-1, tokens[:, None]).squeeze(-1)
+    lower = cumulative.gather(-1, (tokens - 1).clamp(min=0)[:, None]).squeeze(-1).masked_fill(tokens == 0, 0.0)
+    return torch.stack([lower, upper, cumulative[:, -1], values])
+
+
+def _cumulative(probability: torch.Tensor, top_p: float) -> torch.Tensor:
+    """The cumulative distribution over the nucleus, not normed (B, V)."""
+    return (_nucleus(probability, top_p) if top_p < 1 else probability).cumsum(-1)
 
 
 def _nucleus(probability: torch.Tensor, top_p: float) -> torch.Tensor:
@@ -86,21 +134,29 @@ def _nucleus(probability: torch.Tensor, top_p: float) -> torch.Tensor:
     return probability.scatter(-1, index, ordered.masked_fill(before >= top_p, 0.0))
 
 
-def continue_rows(model: Any, rows: Sequence[Row], rules: Rules) -> list[list[int]]:
-    """The tokens that each row goes on with, at least one, the end-of-text token included."""
+def logprobs(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """ln p of each token at temperature 1: logits (B, V), tokens (B,) -> (B,), float64."""
+    chosen = logits.gather(-1, tokens[:, None]).squeeze(-1).double()
+    return chosen - logits.float().logsumexp(-1).double()
+
+
+def continue_rows(model: Any, rows: Sequence[Row], rules: Rules) -> list[Drawn]:
+    """What each row goes on with."""
     import torch
 
     with torch.inference_mode():
         batch = _Batch(model, [row.prompt for row in rows])
         numbers = torch.from_numpy(_numbers(rows, rules))  # (rows, most tokens)
-        drawn: list[list[int]] = [[] for _ in rows]
+        drawn = [Drawn([], []) for _ in rows]
         live = list(range(len(rows)))
         while True:
-            uniforms = numbers[live, len(drawn[live[0]])].to(batch.logits.device)
+            uniforms = numbers[live, len(drawn[live[0]].ids)].to(batch.logits.device)
             tokens = choose(batch.logits, uniforms, rules.temperature, rules.top_p)  # (B,)
-            for row, token in zip(live, tokens.tolist(), strict=True):
-                drawn[row].append(token)
-            staying = [place for place, row in enumerate(live) if not rules.done(rows[row], drawn[row])]
+            values = logprobs(batch.logits, tokens)
+            for row, token, value in zip(live, tokens.tolist(), values.tolist(), strict=True):
+                drawn[row].ids.append(token)
+                drawn[row].logprobs.append(value)
+            staying = [place for place, row in enumerate(live) if not rules.done(rows[row], drawn[row].ids)]
             if not staying:
                 return drawn
             if len(staying) < len(live):

@@ -1,0 +1,107 @@
+"""What a sweep says of each sentence: how far it moves the chance of the target, how sure that is, and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from tracer.analyses.allocation import RULE, Rule
+from tracer.analyses.pools import Pools
+from tracer.stats import Estimate, benjamini_hochberg, fisher
+from tracer.stats.nested import Share
+
+Verdict = Literal["anchor", "no effect", "undecided", "overdetermined"]
+
+FEWEST = 10
+"""Fewer rollouts that go on otherwise say nothing of what the sentence does."""
+SATURATED = 0.05
+"""Where P(target) starts this near to 0 or 1, no sentence can move it far in that direction."""
+UNKNOWN = Estimate(0.5, 0.0, 1.0, 0)
+
+
+class SentenceEffect(NamedTuple):
+    """One sentence; every interval is a 95 % interval."""
+
+    sentence: int
+    before: Estimate
+    """P(target) without it; n counts the rollouts of its prefix, shared ones included."""
+    after: Estimate
+    """P(target) with it."""
+    effect: Estimate
+    """after - before; -1 to 1 where one of the two has no rollouts."""
+    p: float
+    """Fisher's test with mid-p: rollouts that go on otherwise than the trace against those with the sentence."""
+    q: float
+    """p after Benjamini-Hochberg over all sentences of the trace."""
+    verdict: Verdict
+    different: int
+    """Rollouts of its prefix that go on otherwise."""
+    tokens: int
+    """Of the rollouts drawn from its two prefixes; each prefix but the first and the last serves two sentences."""
+
+    @property
+    def strength(self) -> float:
+        """The near end of the effect's interval, below 0 where it holds 0: by this sentences are ranked.
+
+        By `effect.value` a sentence with few rollouts would often come first by chance.
+        """
+        return max(self.effect.low, -self.effect.high)
+
+
+class Conclusion(NamedTuple):
+    """What a sweep says of the whole trace."""
+
+    sentences: tuple[SentenceEffect, ...]
+    saturated: bool
+    """P(target) is below .05 or above .95 before the first sentence: hardly anything can show."""
+    rollouts: int
+    tokens: int
+
+
+def conclude(pools: Pools, rule: Rule = RULE, different: Sequence[int] | None = None) -> Conclusion:
+    """The effect of each sentence, with the verdicts.
+
+    anchor: the interval lies outside the region of practical equivalence, and q <= alpha. overdetermined: fewer than
+    FEWEST of at least 2 FEWEST rollouts go on otherwise, so that what the sentence does cannot be seen. no effect: the
+    interval lies inside the region. undecided: none of these. `different` counts, for each sentence, the rollouts whose
+    replacement means something else; without it, those whose replacement has other tokens.
+    """
+    shares = pools.shares()
+    sentences = range(len(shares) - 1)
+    p = [fisher(pools.diverged(each), pools.all(each + 1), middle=True) for each in sentences]
+    q = benjamini_hochberg(p)
+    rows = []
+    for each in sentences:
+        moved = pools.effect(each, shares[each + 1])
+        others = pools.diverged(each).n if different is None else different[each]
+        rows.append(
+            SentenceEffect(
+                sentence=each,
+                before=_estimate(shares[each], pools.all(each).n),
+                after=_estimate(shares[each + 1], pools.all(each + 1).n),
+                effect=moved,
+                p=p[each],
+                q=q[each],
+                verdict=_verdict(moved, q[each], others, pools.all(each).n, rule),
+                different=others,
+                tokens=pools.tokens[each] + pools.tokens[each + 1],
+            )
+        )
+    return Conclusion(tuple(rows), saturated(shares[0]), sum(pools.fresh), sum(pools.tokens))
+
+
+def saturated(first: Share | None) -> bool:
+    """Whether P(target) at prefix 0 leaves the sentences next to no room; unknown is not saturated."""
+    return first is not None and not SATURATED <= first.value <= 1 - SATURATED
+
+
+def _estimate(share: Share | None, n: int) -> Estimate:
+    return UNKNOWN if share is None else Estimate(share.value, share.low, share.high, n)
+
+
+def _verdict(moved: Estimate, q: float, different: int, n: int, rule: Rule) -> Verdict:
+    if q <= rule.alpha and (moved.low > rule.rope or moved.high < -rule.rope):
+        return "anchor"
+    if n >= 2 * FEWEST and different < FEWEST:
+        return "overdetermined"
+    return "no effect" if -rule.rope < moved.low and moved.high < rule.rope else "undecided"

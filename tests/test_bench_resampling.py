@@ -1,0 +1,43 @@
+"""The benchmark of resampling, small: its traces, its figures, and its form."""
+
+from importlib.resources import files
+
+import pytest
+
+pytest.importorskip("torch")
+
+from tracer.analyses.bench_resampling import Size, bench_resampling, decided, drawn, text_of
+from tracer.lm.pocket import pocket
+from tracer.schemas import ResamplingBench
+from tracer.viz.bench import resampling_bench_report
+
+SMALL = Size(check=20, reference=30, sweep=10, planted=5, engine=2)
+
+
+def test_the_traces_are_fresh_and_the_same_for_the_same_seed() -> None:
+    """Those with a decisive sentence have exactly one; another seed gives others."""
+    assert drawn(3, 1) == drawn(3, 1) != drawn(3, 2)
+    assert [sum(s.decisive for s in made.sentences) for made in decided(4, 0)] == [1, 1, 1, 1]
+
+
+def test_a_trace_is_cut_before_each_sentence() -> None:
+    """The prefixes join to the text; the answer is told."""
+    made = drawn(1, 0)[0]
+    text = text_of(made)
+    assert text.text == made.prompt + made.cot
+    assert [text.sentence(k) for k in range(len(made.sentences))] == [s.text.strip() for s in made.sentences]
+    assert str(made.answer) in text.said
+
+
+@pytest.mark.skipif(not files("tracer.data").joinpath("pocket").is_dir(), reason="no pocket model is shipped")
+def test_every_part_is_measured() -> None:
+    """On two traces: the published form, rates between 0 and 1, and a report."""
+    result = bench_resampling(pocket(), 2, 0, size=SMALL)
+    ResamplingBench.model_validate(result)
+    assert set(result["decisive"]) == {"resample", "counterfactual", "forced", "surprisal", "suppress", "position"}
+    for found in result["decisive"].values():
+        assert 0 <= found["top1"][0] <= found["top3"][0] <= 1
+    assert 0 <= result["contradicted"] <= 2
+    assert result["adaptive"]["rollouts_ratio"] > 0
+    assert result["engine"]["speedup_vs_generate"] > 0
+    assert resampling_bench_report(result)
