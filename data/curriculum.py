@@ -50,7 +50,8 @@ PHASES = (
     Phase("full", ALONE, 8.0, (1.0, 0.45), gate=0.995),
     Phase("teams", MIXED, 6.5, (0.4, 0.22)),
     Phase("settle", SETTLING, 7.0, (0.22, 0.06)),
-    Phase("noise", SLIPPING, 3.0, (0.06, 0.0), noise=NOISY),
+    Phase("polish", SETTLING, 2.0, (0.06, 0.05)),
+    Phase("noise", SLIPPING, 3.0, (0.05, 0.0), noise=NOISY),
 )
 
 

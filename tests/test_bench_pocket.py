@@ -51,7 +51,7 @@ def _shipped() -> Traversable:
 
 
 def test_the_card_is_true(shipped: Traversable) -> None:
-    """On 40 fresh problems and teams each share agrees with the one that the card tells of 500, as far as 40 can say."""
+    """On 40 fresh problems and teams each share agrees with that of the 500 on the card, as far as 40 can say."""
     pytest.importorskip("torch")
     told, found = json.loads(shipped.joinpath("bench.json").read_text(encoding="utf-8")), bench(40, 7)
     assert told["n"] == 500
