@@ -5,6 +5,7 @@ Needs torch and transformers; imported on use only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -130,7 +131,7 @@ METHODS: dict[str, Method] = {
     ),
     "surprisal": Method(_by_surprisal, "mean -ln p of its tokens, in nats", {"version": 2}),
 }
-"""Every method of `tracer anchors`; the first is the default."""
+"""The methods that read a model from inside; `tracer.analyses.methods` has all of them."""
 
 
 def find(
@@ -140,19 +141,35 @@ def find(
     spans = sentences_of(chain)
     tokens = read(lm, chain.whole, spans)._replace(first=sum(start < chain.start for start, _ in spans))
     weighed = METHODS[method].weigh(lm, tokens, progress)
+    found = of_sentences(lm, chain, method, METHODS[method].score, parameters, weighed.weights.tolist())
+    return found.model_copy(
+        update={
+            "matrix": None if weighed.matrix is None else tuple(tuple(map(_rounded, row)) for row in weighed.matrix),
+            "redundant": weighed.redundant,
+            "evidence": dict(weighed.evidence),
+            "notes": weighed.notes,
+        }
+    )
+
+
+def of_sentences(
+    lm: LocalLM, chain: Chain, method: str, score: str, parameters: Mapping[str, Any], weights: Sequence[float]
+) -> Anchors:
+    """A method's answer about a chain: a weight for each of `sentences_of`, or for those of the reasoning only.
+
+    NaN says that the method cannot tell; so it stands for the prompt where no weights are given for it.
+    """
+    spans = sentences_of(chain)
+    every = [*[math.nan] * (len(spans) - len(weights)), *weights]
     return Anchors(
         content=chain.digest,
         target=chain.source,
         method=method,
-        score=METHODS[method].score,
+        score=score,
         model=lm.name,
         revision=lm.revision,
         parameters=dict(parameters),
-        sentences=tuple(_sentence(chain, k, span, weighed.weights[k]) for k, span in enumerate(spans)),
-        matrix=None if weighed.matrix is None else tuple(tuple(map(_rounded, row)) for row in weighed.matrix),
-        redundant=weighed.redundant,
-        evidence=dict(weighed.evidence),
-        notes=weighed.notes,
+        sentences=tuple(_sentence(chain, k, span, every[k]) for k, span in enumerate(spans)),
     )
 
 
