@@ -215,12 +215,13 @@ def _decisive(hits: Sequence[Hits]) -> dict[str, Any]:
     return {
         "n": len(counted),
         **{
-            name: {f"top{k}": _rate(wilson(sum(r[name] <= k for r in counted), len(counted))) for k in (1, 3)}
+            name: {f"top{k}": rate(wilson(sum(r[name] <= k for r in counted), len(counted))) for k in (1, 3)}
             for name in SCORES
             if counted
         },
     }
 
 
-def _rate(found: Estimate) -> list[float]:
+def rate(found: Estimate) -> list[float]:
+    """A share with its interval, as the benchmarks print it."""
     return [found.value, found.low, found.high]

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tracer.analyses.anchors import outgoing
+from tracer.analyses.anchors import outgoing, read
 from tracer.analyses.bench_allocation import coverage, discoveries, top_found, trials
+from tracer.analyses.bench_anchors import rate
 from tracer.analyses.bench_engine import prefix_ends, speedup
 from tracer.analyses.forced import candidates_of, forced
 from tracer.analyses.resampling import Sweep, Ways, resample
@@ -33,7 +34,6 @@ from tracer.answers import Extraction
 from tracer.data.world import NOISY, TEST, Trace, ending, problem, trace
 from tracer.equivalence import classes
 from tracer.lm.ledger import Ledger
-from tracer.lm.offsets import token_spans
 from tracer.lm.rollouts import Sampling
 from tracer.stats import Count, Estimate, difference, wilson
 
@@ -151,11 +151,7 @@ def _decide(lm: LocalLM, made: Trace, database: Path, seed: int, size: Size) -> 
 
 def _scores(lm: LocalLM, text: Text, sweep: Sweep) -> dict[str, Sequence[float]]:
     """What each method says of each sentence of the chain."""
-    encoded = lm.encode(text.text)
-    spans = token_spans(encoded.offsets, list(pairwise(text.borders)))
-    import torch
-
-    ids = torch.tensor(encoded.ids)
+    ids, spans, _ = read(lm, text.text, list(pairwise(text.borders)))
     candidates = candidates_of(text.text, sweep.target)
     answers = forced(lm, text.text, text.borders, " </think>\n\\boxed{ ", candidates, "}")
     return {
@@ -178,13 +174,9 @@ def _ranks(each: Found) -> Ranks:
 
 def _rates(ranks: Sequence[Ranks]) -> dict[str, Any]:
     return {
-        name: {f"top{k}": _listed(wilson(sum(each[name] <= k for each in ranks), len(ranks))) for k in (1, 3)}
+        name: {f"top{k}": rate(wilson(sum(each[name] <= k for each in ranks), len(ranks))) for k in (1, 3)}
         for name in (ranks[0] if ranks else ())
     }
-
-
-def _listed(found: Estimate) -> list[float]:
-    return [found.value, found.low, found.high]
 
 
 class Adapted(NamedTuple):
@@ -231,9 +223,9 @@ def _adaptive(found: Sequence[Adapted]) -> dict[str, Any]:
     wanted, hit, called, swept = (sum(each.counts[k] for each in found) for k in range(4))
     ratios = [sum(each.spent[k] for each in found) / sum(each.full[k] for each in found) for k in range(2)]
     return {
-        "recall_top3": _listed(wilson(hit, wanted)),
-        "recall_significant": _listed(wilson(called, wanted)),
-        "second_sweep": _listed(wilson(swept, wanted)),
+        "recall_top3": rate(wilson(hit, wanted)),
+        "recall_significant": rate(wilson(called, wanted)),
+        "second_sweep": rate(wilson(swept, wanted)),
         "wanted": wanted,
         "rollouts_ratio": ratios[0],
         "tokens_ratio": ratios[1],
@@ -244,8 +236,8 @@ def _null(seed: int, planted: int) -> dict[str, Any]:
     rates = {str(p): discoveries(trials(lambda _, p=p: flat(p, 20), planted, seed)) for p in RATES}  # type: ignore[misc]
     hits = sum(round(each.value * each.n) for each in rates.values())
     return {
-        "false_discovery": _listed(wilson(hits, sum(each.n for each in rates.values()))),
-        "by_p": {p: _listed(each) for p, each in rates.items()},
+        "false_discovery": rate(wilson(hits, sum(each.n for each in rates.values()))),
+        "by_p": {p: rate(each) for p, each in rates.items()},
     }
 
 
@@ -254,5 +246,5 @@ def _coverage(seed: int, planted: int) -> dict[str, Any]:
     return {
         "nominal": 0.95,
         "observed": float(np.mean([each.value for each in by_p.values()])),
-        "by_p": {p: _listed(each) for p, each in by_p.items()},
+        "by_p": {p: rate(each) for p, each in by_p.items()},
     }

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tracer.analyses.allocation import RULE, Budget, Rule, allocate, forecast
+from tracer.analyses.allocation import RULE, SWEEP, Budget, Rule, allocate, forecast
 from tracer.analyses.effects import FEWEST, Conclusion, conclude
 from tracer.analyses.paper import Sampled, fields
 from tracer.analyses.pools import Pools
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 INSTEAD = 3
 """So many of the sentences that stand in the place of one are told."""
-SWEEP = 100
-"""Rollouts of each prefix in paper mode."""
 Spans = Sequence[tuple[int, int]]
 
 
