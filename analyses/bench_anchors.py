@@ -215,13 +215,17 @@ def _decisive(hits: Sequence[Hits]) -> dict[str, Any]:
     return {
         "n": len(counted),
         **{
-            name: {f"top{k}": rate(wilson(sum(r[name] <= k for r in counted), len(counted))) for k in (1, 3)}
+            name: stated(**{f"top{k}": wilson(sum(r[name] <= k for r in counted), len(counted)) for k in (1, 3)})
             for name in SCORES
             if counted
         },
     }
 
 
-def rate(found: Estimate) -> list[float]:
-    """A share with its interval, as the benchmarks print it."""
-    return [found.value, found.low, found.high]
+def stated(**found: Estimate) -> dict[str, Any]:
+    """Shares as the benchmarks print them: each by its name, and its interval as `NAME_ci`."""
+    return {
+        key: value
+        for name, each in found.items()
+        for key, value in ((name, each.value), (f"{name}_ci", [each.low, each.high]))
+    }

@@ -44,7 +44,7 @@ def bench(n: int, seed: int, model: LlamaForCausalLM | None = None) -> dict[str,
     return {
         "n": n,
         **{name: sum(right) / n for name, right in shares.items()},
-        "intervals": {name: list(wilson(sum(right), n)) for name, right in shares.items()},
+        "intervals": {name: list(wilson(sum(right), n)[1:3]) for name, right in shares.items()},
         "by_operations": _by_operations(problems, greedy),
     }
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tracer.analyses.anchors import of_sentences, sentences_of
+from tracer.analyses.onward import Link, Onward
 from tracer.analyses.resampling import Trace, Watch, Ways, borders, resample
 from tracer.chain import Chain
 from tracer.records import Anchors
@@ -36,5 +39,25 @@ def find(
         sentence.model_copy(update={"resampled": each})
         for sentence, each in zip(found.sentences[first:], sweep.sentences, strict=True)
     ]
-    sentences = (*found.sentences[:first], *told)
-    return found.model_copy(update={"sentences": sentences, "evidence": dict(sweep.evidence), "notes": sweep.notes})
+    return found.model_copy(
+        update={
+            "sentences": (*found.sentences[:first], *told),
+            "matrix": _matrix(sweep.onward, first),
+            "evidence": {**sweep.evidence, "links": [_link(each, first) for each in sweep.onward.links]},
+            "notes": sweep.notes,
+        }
+    )
+
+
+def _matrix(found: Onward, first: int) -> tuple[tuple[float, ...], ...]:
+    """Over all sentences: 0 in the prompt's rows and columns, which are not resampled, and where nothing is known."""
+    size = first + len(found.matrix)
+    every = np.zeros((size, size))
+    every[first:, first:] = np.nan_to_num(found.matrix)
+    return tuple(tuple(round(float(value), 6) for value in row) for row in every)
+
+
+def _link(each: Link, first: int) -> dict[str, Any]:
+    figures = {"before": each.before, "after": each.after, "effect": each.effect.value}
+    figures |= {"low": each.effect.low, "high": each.effect.high, "q": each.q}
+    return {"source": first + each.source, "target": first + each.target} | {k: round(v, 6) for k, v in figures.items()}

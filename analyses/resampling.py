@@ -5,7 +5,8 @@ R_i are rollouts from the prefix that ends before sentence S_i. The effect of S_
     effect(i) = P(target | R_{i+1}) - P(target | R_i)
 
 (resampling importance, Thought Anchors, arXiv 2506.19143, section 3). The counterfactual effect takes in place of R_i
-those of its rollouts that begin with another sentence, by `similarity`. Prefixes are slices of the text, cut at the
+those of its rollouts that begin with another sentence, by `similarity`; what a sentence does to later sentences is up
+to `onward`. Prefixes are slices of the text, cut at the
 last border of tokens before the sentence; how many rollouts each gets is up to `allocation`, and what they say is up to
 `effects`. A rollout that repeats S_i token for token is one of R_{i+1}, too, and is counted there.
 
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracer.analyses.allocation import RULE, SWEEP, Budget, Rule, allocate, forecast
 from tracer.analyses.effects import FEWEST, Conclusion, conclude
+from tracer.analyses.onward import Onward, onward
 from tracer.analyses.paper import Sampled, fields
 from tracer.analyses.pools import Pools
 from tracer.analyses.sampler import Case, Outcomes, Sampler
@@ -81,6 +83,8 @@ class Sweep(NamedTuple):
 
     target: str
     sentences: tuple[Resampled, ...]
+    onward: Onward
+    """What each sentence does to later ones."""
     strengths: tuple[float, ...]
     """By which sentences are ranked: the near end of the effect's interval, below 0 where that holds 0."""
     evidence: Mapping[str, Any]
@@ -125,9 +129,10 @@ def resample(lm: LocalLM, trace: Trace, ledger: Ledger, ways: Ways, watch: Watch
         for k in range(len(trace.borders) - 1)
     )
     evidence = _evidence(sampler, found, labels, cosines, how, cost, ways) | {"target": target}
-    return Sweep(
-        target, sentences, tuple(each.strength for each in found.sentences), evidence, _notes(found, how, ledger)
-    )
+    texts = [trace.sentence(k) for k in range(len(sentences))]
+    later = onward(texts, sampler.continuations(), how.similarity, ways.threshold)
+    strengths = tuple(each.strength for each in found.sentences)
+    return Sweep(target, sentences, later, strengths, evidence, _notes(found, how, ledger))
 
 
 def _settle(sampler: Sampler, trace: Trace, ways: Ways) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from tracer.analyses.onward import Continuation
 from tracer.analyses.pools import Drawn
 from tracer.answers import How, answer
 from tracer.equivalence import same
@@ -79,6 +80,14 @@ class Sampler:
         rollout = self.ledger.held(digest(prefix))[number]
         self.rollouts[place].append(rollout)
         return Drawn(self.outcomes(rollout), rollout.tokens, self.engine.follows(Request(prefix, number)))
+
+    def continuations(self) -> list[Continuation]:
+        """All rollouts as they were drawn."""
+        return [
+            Continuation(place, each.text, self.engine.follows(Request(self.engine.prefixes[place], each.sample)))
+            for place, rollouts in enumerate(self.rollouts)
+            for each in rollouts
+        ]
 
     def cases(self) -> list[list[Case]]:
         """All rollouts by the prefixes that they are rollouts of, those that follow the trace there included."""

@@ -65,6 +65,8 @@ class Noise(NamedTuple):
     """When a ten is crossed."""
     trust: float = 0.4
     """A rumour about the person to look up is believed: so often that it is no surprising sentence."""
+    told: float = 0.2
+    """An agent believes a rumour that it finds in a file or in its notes."""
     doubt: float = 0.3
     """What was believed is taken back at once."""
     check: float = 0.08
@@ -80,7 +82,7 @@ class Noise(NamedTuple):
 
 
 NOISY = Noise()
-CLEAN = NOISY._replace(slip=0, slip_carry=0, trust=0)
+CLEAN = NOISY._replace(slip=0, slip_carry=0, trust=0, told=0)
 
 
 class Trace(NamedTuple):
@@ -165,7 +167,7 @@ class _Computed(NamedTuple):
     at: int
     source: frozenset[int]
     """The plan, and its fact where that is not one of two."""
-    stated: tuple[int, ...]
+    stated: frozenset[int]
     """Sentences that gave the operands' numbers."""
 
 
@@ -183,6 +185,8 @@ class _Writer:
         self.asked = {problem.target: {self.state, self.state + 1}}
         """The sentences that last called for somebody's number: the plan and its fact, or the question and the goal."""
         self.held: dict[str, _Value] = {}
+        self.used: dict[tuple[str, int], set[int]] = {}
+        """The computations that have somebody's number as an operand: they tell it as well."""
         self.computed: dict[str, _Computed] = {}
         self.errors: dict[str, int] = {}
         """Where somebody's number went wrong, of those not yet mended."""
@@ -238,13 +242,15 @@ class _Writer:
         place = self.rng.choice(self.problem.of(name))
         fact = self.problem.facts[place]
         kind = "plan" if fact.operands else "retrieve"
-        self._say(f" {fact.text}", kind, {place}, self.asked[name], group=content_of(fact))
+        # Of two facts about one person, only the plan says which is meant: then it is more than a copy of its fact.
+        several = len(self.problem.of(name)) > 1 and bool(fact.operands)
+        group = content_of(fact) + (" taken" if several else "")
+        self._say(f" {fact.text}", kind, {place}, self.asked[name], group=group)
         if not fact.operands:
             self.held[name] = _Value(fact.value, self.state)
             return
         plan = self.state
-        # Of two facts about one person, only the plan says which is meant.
-        source = {plan, place} if len(self.problem.of(name)) == 1 else {plan}
+        source = {plan} if several else {plan, place}
         for operand in fact.operands:
             self.asked[operand] = source
             self._evaluate(operand)
@@ -255,10 +261,11 @@ class _Writer:
 
     def _compute(self, fact: Fact, source: set[int]) -> None:
         name, numbers = fact.subject, [self.held[operand].value for operand in fact.operands]
-        stated = tuple(self.held[operand].stated for operand in fact.operands)
+        stated = frozenset(self.held[operand].stated for operand in fact.operands)
         right = result(fact, numbers)
         value = self._slipped(numbers, right)
-        self._say(equation(fact, numbers, value), "compute", set(stated), source, group=f"{name}={value}")
+        self._say(equation(fact, numbers, value), "compute", stated, source, group=f"{name}={value}")
+        self._use(fact, numbers)
         self.held[name] = _Value(value, self.state)
         self.computed[name] = _Computed(fact, self.state, frozenset(source), stated)
         if value != right:
@@ -268,6 +275,10 @@ class _Writer:
             self._check(name)
         elif name != self.problem.target and self.rng.random() < self.noise.so_far:
             self._say(f" So far {name} is {value}.", "consolidation", group=f"{name}={value}")
+
+    def _use(self, fact: Fact, numbers: list[int]) -> None:
+        for operand, number in zip(fact.operands, numbers, strict=True):
+            self.used.setdefault((operand, number), set()).add(self.state)
 
     def _slipped(self, numbers: list[int], right: int) -> int:
         carry = right // 10 != max(numbers) // 10
@@ -290,10 +301,12 @@ class _Writer:
         before = self.held[name]
         self._say(f" Wait, check {name}.", "check", {before.stated})
         check = self.state
+        # What was said before can also be read from the computations that used it.
+        told = {before.stated} | self.used.get((name, before.value), set())
         self._again(name)
         again = self.held[name]
         wrong = again.value != before.value
-        self._say(f" That was {'wrong' if wrong else 'right'}.", "verdict", {before.stated, again.stated})
+        self._say(f" That was {'wrong' if wrong else 'right'}.", "verdict", {again.stated}, told)
         if wrong:
             self.errors.pop(name, None)
             self.mended.append(check)
@@ -326,10 +339,12 @@ class _Writer:
         name, numbers = done.fact.subject, [self.held[operand].value for operand in done.fact.operands]
         value = result(done.fact, numbers)
         self._say(opening + equation(done.fact, numbers, value), kind, needs, copies, group=f"{name}={value}")
+        self._use(done.fact, numbers)
         self.held[name] = _Value(value, self.state)
 
     def _mark_decisive(self) -> None:
-        turning = next(iter(self.errors.values()), self.mended[-1] if self.mended else None)
+        """Of several errors that nothing mends, the last: until then another answer is the likeliest."""
+        turning = max(self.errors.values(), default=self.mended[-1] if self.mended else None)
         if turning is not None:
             self.sentences[turning] = self.sentences[turning]._replace(decisive=True)
 

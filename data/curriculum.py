@@ -35,23 +35,63 @@ class Phase(NamedTuple):
 
 
 EASY = {"easy": 0.75, "recall": 0.25}
-ALONE = {"full": 0.1, "rare": 0.75, "drill": 0.08, "recall": 0.07}
-MIXED = {"full": 0.1, "rare": 0.34, "drill": 0.02, "team": 0.18, "role": 0.22, "talk": 0.03, "recall": 0.11}
+ALONE = {"full": 0.1, "rare": 0.66, "mend": 0.09, "drill": 0.08, "recall": 0.07}
+MIXED = {
+    "full": 0.1,
+    "rare": 0.27,
+    "mend": 0.07,
+    "drill": 0.02,
+    "team": 0.18,
+    "role": 0.22,
+    "talk": 0.03,
+    "recall": 0.11,
+}
 """With look-ups rehearsed all the while: without that, two names come to be taken for each other."""
-SETTLING = {"full": 0.1, "rare": 0.28, "team": 0.14, "role": 0.18, "proof": 0.2, "talk": 0.03, "recall": 0.07}
-"""Plain problems are ahead by now, and those who check and hand on lists of equations behind."""
+SETTLING = {
+    "full": 0.1,
+    "rare": 0.2,
+    "mend": 0.06,
+    "team": 0.2,
+    "role": 0.24,
+    "proof": 0.1,
+    "talk": 0.03,
+    "recall": 0.07,
+}
+"""Plain problems are ahead by now, and teams behind."""
+DEEPENING = {
+    "full": 0.1,
+    "deep": 0.14,
+    "rare": 0.08,
+    "mend": 0.06,
+    "team": 0.2,
+    "role": 0.24,
+    "proof": 0.08,
+    "talk": 0.03,
+    "recall": 0.07,
+}
+"""What still fails alone is the deepest chains."""
 SLIPPING = {
-    "full": 0.2, "rare": 0.22, "mend": 0.12, "team": 0.12, "role": 0.14, "proof": 0.1, "talk": 0.03, "recall": 0.07
-}  # fmt: skip
+    "full": 0.16,
+    "deep": 0.08,
+    "rare": 0.06,
+    "mend": 0.1,
+    "team": 0.2,
+    "role": 0.22,
+    "proof": 0.08,
+    "talk": 0.03,
+    "recall": 0.07,
+}
 
 PHASES = (
     Phase("recall", {"recall": 1.0}, 2.5, gate=0.97),
     Phase("easy", EASY, 2.0, gate=0.98),
     Phase("full", ALONE, 8.0, (1.0, 0.45), gate=0.995),
-    Phase("teams", MIXED, 6.5, (0.4, 0.22)),
-    Phase("settle", SETTLING, 7.0, (0.22, 0.06)),
-    Phase("polish", SETTLING, 2.0, (0.06, 0.05)),
-    Phase("noise", SLIPPING, 3.0, (0.05, 0.0), noise=NOISY),
+    Phase("teams", MIXED, 5.0, (0.4, 0.25)),
+    Phase("settle", SETTLING, 3.92, (0.25, 0.1672)),
+    Phase("deepen", DEEPENING, 5.08, (0.1672, 0.06)),
+    Phase("slips", SLIPPING, 4.05, (0.06, 0.0114), noise=NOISY._replace(told=NOISY.trust)),
+    Phase("again", DEEPENING, 6.0, (0.12, 0.04)),
+    Phase("noise", SLIPPING, 4.0, (0.04, 0.0), noise=NOISY),
 )
 
 

@@ -3,12 +3,14 @@
 recall   many facts, then all of them again in another order: only what a subject settles is learned
 drill    computations, one after the other: only the results are learned
 easy     short problems without a shared person
-full     problems as in `problems.FULL`
+full     problems as in `problems.FULL`, and some with one computation more
 rare     the same with the rare structure made frequent: sums, shared persons, deep chains
-mend     the same, most slips checked and mended: else a slip, a check and their meeting are too rare to be learned
+deep     of these only the deepest
+mend     the same, most slips checked and mended: else a slip, a check and their meeting are too rare to be learned;
+         where the noise has no slips, these are read but not learned
 team     a talk as one agent sees it: the agent's own turns are learned; who acts more often is seen more often
 role     the same, every agent equally often: a checker acts once or twice in a talk, and must be as sure as a planner
-proof    the same for those who compute and check: they copy whole lists of equations
+proof    the same for those who compute and check: they act once or twice, and think the longest
 talk     a talk as a whole, everybody's thoughts shown: all agents' turns are learned
 """
 
@@ -21,13 +23,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.data.chains import CLEAN, Noise, ending, equation, result, trace
 from tracer.data.problems import FULL, Fact, Shape, problem
-from tracer.data.team_script import TEAM_SHAPE, team, transcript
+from tracer.data.team_script import TEAM_SHAPE, equations, solved, team, transcript
 from tracer.data.teams import Turn, visible
 from tracer.data.world_words import AGENTS, END, LARGEST, NAMES, RESEARCHERS, STEPS, tokenizer_json
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+WIDE = FULL._replace(operations=(*FULL.operations, 5))
 EASY = Shape(operations=(1, 2, 3), facts=(4, 6), shared=0, detours=0, rumors=0.3)
 RARE = Shape(operations=(1, 2, 3, 4, 5, 5), sums=0.85, shared=0.75, detours=0.3, rumors=0.5)
 CHECKING = CLEAN._replace(check=0.1, late=0.15)
@@ -120,11 +123,16 @@ def drill(rng: random.Random, _noise: Noise) -> Example:
     return Example(ids, kinds)
 
 
-def chain(rng: random.Random, noise: Noise, shape: Shape) -> Example:
-    """A problem with its chain of thought."""
+def chain(rng: random.Random, noise: Noise, shape: Shape, clean: bool = False) -> Example:
+    """A problem with its chain of thought; when clean, slips in it are read but not learned."""
     made = trace(problem(rng.getrandbits(48), shape), 0, noise)
-    pieces = [(made.prompt, "unlearned"), *((s.text, s.kind) for s in made.sentences)]
+    kinds = ["unlearned" if clean and _slipped(s.text) else s.kind for s in made.sentences]
+    pieces = [(made.prompt, "unlearned"), *zip((s.text for s in made.sentences), kinds, strict=True)]
     return joined([*pieces, (ending(made.answer) + END, "answer")])
+
+
+def _slipped(text: str) -> bool:
+    return any(found[0] != solved(found) for found in equations(text))
 
 
 def talk(rng: random.Random, noise: Noise, viewers: Callable[[list[str]], Sequence[str | None]]) -> Example:
@@ -152,9 +160,10 @@ SOURCES: dict[str, Callable[[random.Random, Noise], Example]] = {
     "recall": recall,
     "drill": drill,
     "easy": lambda rng, noise: chain(rng, noise, EASY),
-    "full": lambda rng, noise: chain(rng, noise, FULL),
+    "full": lambda rng, noise: chain(rng, noise, WIDE),
     "rare": lambda rng, noise: chain(rng, noise, RARE),
-    "mend": lambda rng, noise: chain(rng, noise._replace(**MENDING), RARE),
+    "deep": lambda rng, noise: chain(rng, noise, RARE._replace(operations=RARE.operations[-1:])),
+    "mend": lambda rng, noise: chain(rng, noise._replace(**MENDING), RARE, clean=not noise.slip),
     "team": lambda rng, noise: talk(rng, noise, lambda speakers: speakers),
     "role": lambda rng, noise: talk(rng, noise, lambda speakers: sorted(set(speakers))),
     "proof": lambda rng, noise: talk(rng, noise, lambda _: ["Solver", "Checker"]),

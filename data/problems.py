@@ -70,7 +70,7 @@ class Problem(NamedTuple):
 class Shape(NamedTuple):
     """How hard the problems are: training makes rare structure frequent by drawing from another shape."""
 
-    operations: tuple[int, ...] = (2, 3, 4, 5)
+    operations: tuple[int, ...] = (2, 3, 4)
     """Drawn from: the number of steps and sums on the way to the answer."""
     facts: tuple[int, int] = (4, 8)
     """Fewest and most, rumours not counted."""

@@ -2,7 +2,7 @@
 
 In a chain one researcher looks up all that is needed; in a star a planner asks several for it, one at a time; a group
 does the same with everybody listening. Then a solver computes, with a calculator or without, a checker computes
-again, and a reporter answers.
+again from the same facts, and a reporter answers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from tracer.data.problems import Fact, Problem, Shape, problem
 from tracer.data.teams import Turn, parse, prompt
 from tracer.data.world_words import RESEARCHERS, TOOLS
 
-TEAM_SHAPE = Shape(operations=(2, 3), facts=(3, 5), detours=0)
+TEAM_SHAPE = Shape(operations=(2, 3), facts=(3, 5), shared=0, detours=0, rumors=0.3)
+"""Nobody is needed twice: whoever a reply names is still to be asked for."""
+PLAIN = CLEAN._replace(check=0, late=0, filler=0, so_far=0, doubt=0)
+"""To the point."""
 TOPOLOGIES = ("chain", "star", "group")
 MAX_TURNS = 64
 """A talk that goes on for longer has lost its way."""
@@ -49,7 +52,7 @@ class Team(NamedTuple):
         return [name for name in RESEARCHERS if name in held]
 
 
-def team(seed: int, shape: Shape = TEAM_SHAPE, faults: float = 0.15) -> Team:
+def team(seed: int, shape: Shape = TEAM_SHAPE, faults: float = 0.1) -> Team:
     """The team of a seed."""
     rng = random.Random(f"team {seed}")
     task = problem(seed, shape)
@@ -99,7 +102,7 @@ def _calculate(_made: Team, asked: str, _before: int) -> str:
     found = _EQUATION.fullmatch(asked)
     if found is None or found["value"]:
         return " Nothing."
-    return _solved(found)
+    return solved(found)
 
 
 TOOL: dict[str, Callable[[Team, str, int], str]] = {"Files": _look_up, "Calc": _calculate}
@@ -134,7 +137,8 @@ def equations(text: str) -> list[re.Match[str]]:
     return list(_EQUATION.finditer(text))
 
 
-def _solved(match: re.Match[str]) -> str:
+def solved(match: re.Match[str]) -> str:
+    """The computation with its right value."""
     fact = Fact(match["name"], 0, ("", "") if match["second"] else ("",), match["step"] or "")
     numbers = [int(match[key]) for key in ("first", "second") if match[key]]
     return equation(fact, numbers, result(fact, numbers))
@@ -210,7 +214,7 @@ def _researcher(scene: Scene) -> Said:
     if told == " Error.":
         return Said(" Error. Try again.", "Files", f" {name}?", {asked, *source})
     facts = sorted((fact for fact in facts_in(told) if fact.subject == name), key=lambda fact: fact.rumor)
-    believed = facts[-1].rumor and scene.rng.random() < scene.noise.trust
+    believed = facts[-1].rumor and scene.rng.random() < scene.noise.told
     if believed:
         fact = facts[-1]
         return Said(f" {fact.text}", "Planner", f" {name}: {fact.value}.", {asked, *source})
@@ -230,7 +234,7 @@ def _collect(scene: Scene) -> Said:
             known[fact.subject] = (Fact(fact.subject, fact.value) if fact.rumor else fact), k
     latest = scene.turns[results[-1]].content if results else ""
     said = [fact for fact in facts_in(latest) if fact.rumor]
-    if latest == " Error." or (said and scene.rng.random() >= scene.noise.trust):
+    if latest == " Error." or (said and scene.rng.random() >= scene.noise.told):
         opening_ = " Error." if latest == " Error." else " Wait, only a rumor."
         return Said(f"{opening_} Try again.", "Files", scene.turns[results[-1] - 1].content, {task, results[-1]})
     told = "".join(f" {fact.text}" for fact in facts_in(latest))
@@ -242,20 +246,27 @@ def _collect(scene: Scene) -> Said:
 
 
 def _solver(scene: Scene) -> Said:
+    """Compute, and hand on what was asked with the answer behind it; think anew when the checker found another one."""
     handed = scene.told("Planner", *RESEARCHERS)[-1]
-    if objections := scene.told("Checker"):
-        return _mend(scene, objections[-1])
-    stated = tuple(facts_in(scene.turns[handed].content))
-    task = Problem(scene.team.seed, stated, _ASKED.findall(scene.turns[handed].content)[-1])
-    if scene.team.calculator:
+    task = _task(scene, handed)
+    objections = scene.told("Checker")[-1:]
+    if scene.team.calculator and not objections:
         return _calculating(scene, task, handed)
     made = trace(task, scene.rng.randrange(10**9), scene.noise)
-    last: dict[str, str] = {}
-    for sentence in made.sentences:
-        if (found := _EQUATION.search(sentence.text)) and last.get(found["name"]) != found[0]:
-            last.pop(found["name"], None)  # what is computed anew moves behind what it rests on
-            last[found["name"]] = found[0]
-    return Said(made.cot, "Checker", "".join(last.values()), {handed})
+    again = f" Wait, check {task.target}." if objections else ""
+    return Said(again + made.cot, "Checker", _claim(scene, handed, made.answer), {handed, *objections})
+
+
+def _task(scene: Scene, told: int) -> Problem:
+    """The problem that a turn hands on."""
+    content = scene.turns[told].content
+    return Problem(scene.team.seed, tuple(facts_in(content)), _ASKED.findall(content)[-1])
+
+
+def _claim(scene: Scene, handed: int, value: int) -> str:
+    """All that the checker needs to work the same out."""
+    content = scene.turns[handed].content
+    return f"{content} {_ASKED.findall(content)[-1]} is {value}."
 
 
 def _calculating(scene: Scene, task: Problem, handed: int) -> Said:
@@ -265,49 +276,35 @@ def _calculating(scene: Scene, task: Problem, handed: int) -> Said:
         call = scene.turns[results[-1] - 1].content
         return Said(" Error. Try again.", "Calc", call, {handed, results[-1]})
     done = [k for k in results if scene.turns[k].content != " Error."]
-    plain = CLEAN._replace(check=0, late=0, filler=0, so_far=0, trust=scene.noise.trust, doubt=0)
-    sentences = trace(task, scene.team.seed, plain).sentences
+    sentences = trace(task, scene.team.seed, PLAIN).sentences
     steps = [k for k, sentence in enumerate(sentences) if sentence.kind == "compute"]
     if len(done) == len(steps):
-        return Said(sentences[-1].text, "Checker", "".join(scene.turns[k].content for k in done), {handed, *done})
+        value = int(equations(scene.turns[done[-1]].content)[-1]["value"])
+        return Said(f" So {task.target} is {value}.", "Checker", _claim(scene, handed, value), {handed, *done})
     thought = "".join(s.text for s in sentences[steps[len(done) - 1] + 1 if done else 0 : steps[len(done)]])
+    if done:
+        thought = _use(task, [equations(scene.turns[k].content)[-1]["name"] for k in done]) + thought
     call = sentences[steps[len(done)]].text.rpartition(" = ")[0] + "?"
-    return Said(thought or " Okay.", "Calc", call, {handed, *done})
+    return Said(thought, "Calc", call, {handed, *done})
 
 
-def _mend(scene: Scene, objection: int) -> Said:
-    """Put the checker's equation in the place of mine, and compute anew what used it."""
-    mine = [k for k, turn in enumerate(scene.turns) if turn.speaker == scene.me and turn.to == "Checker"][-1]
-    handed = "".join(scene.turns[k].content for k in scene.told("Planner", *RESEARCHERS))
-    facts = {fact.subject: fact for fact in facts_in(handed) if not fact.rumor}
-    fresh = {match["name"]: (int(match["value"]), match[0]) for match in equations(scene.turns[objection].content)}
-    told, redone = [], []
-    for match in equations(scene.turns[mine].content):
-        name, operands = match["name"], facts[match["name"]].operands
-        if name not in fresh and set(operands) & set(fresh):
-            old = [int(match[key]) for key in ("first", "second") if match[key]]
-            numbers = [fresh[who][0] if who in fresh else number for who, number in zip(operands, old, strict=True)]
-            value = result(facts[name], numbers)
-            fresh[name] = value, equation(facts[name], numbers, value)
-            redone.append(fresh[name][1])
-        told.append(fresh[name][1] if name in fresh else match[0])
-    return Said("".join(redone) or " Okay.", "Checker", "".join(told), {mine, objection})
+def _use(task: Problem, computed: Sequence[str]) -> str:
+    """What the person computed last is needed for, so that the next thought need not work it out."""
+    facts = (fact for fact in task.facts if computed[-1] in fact.operands and fact.subject not in computed)
+    return next((f" {fact.text}" for fact in facts), "")
 
 
 def _checker(scene: Scene) -> Said:
-    """Compute every equation again; stop at the first wrong one."""
+    """Work it out again; what comes out otherwise goes back to the solver."""
     given = scene.told("Solver")[-1]
-    found = equations(scene.turns[given].content)
-    conclusion = f" {found[-1]['name']} is {found[-1]['value']}."
+    claimed = f" {scene.turns[given].content.rpartition('? ')[2]}"
     if scene.rng.random() < scene.noise.check:
-        return Said(" Fine.", "Reporter", conclusion, {given})
-    thought = ""
-    for match in found:
-        right = _solved(match)
-        thought += f" Again{right} That was {'right' if right == match[0] else 'wrong'}."
-        if right != match[0]:
-            return Said(thought, "Solver", right, {given})
-    return Said(thought, "Reporter", conclusion, {given})
+        return Said(" Fine.", "Reporter", claimed, {given})
+    noise = PLAIN._replace(slip=scene.noise.slip, slip_carry=scene.noise.slip_carry)
+    made = trace(_task(scene, given), scene.rng.randrange(10**9), noise)
+    found = f" {made.problem.target} is {made.answer}."
+    verdict, to = (" That was right.", "Reporter") if found == claimed else (" That was wrong.", "Solver")
+    return Said(made.cot + verdict, to, found, {given})
 
 
 def _reporter(scene: Scene) -> Said:

@@ -6,7 +6,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tracer.analyses.bench_resampling import Size, bench_resampling, decided, drawn, text_of
+from tracer.analyses.bench_decisive import decided, drawn, text_of, written
+from tracer.analyses.bench_resampling import Size, bench_resampling
 from tracer.lm.pocket import pocket
 from tracer.schemas import ResamplingBench
 from tracer.viz.bench import resampling_bench_report
@@ -30,13 +31,25 @@ def test_a_trace_is_cut_before_each_sentence() -> None:
 
 
 @pytest.mark.skipif(not files("tracer.data").joinpath("pocket").is_dir(), reason="no pocket model is shipped")
+def test_the_model_writes_chains_in_which_one_lapse_decided() -> None:
+    """Its own slips and beliefs, not ours: the same ones for the same seed."""
+    found = written(pocket(), 3, 0)
+    assert found == written(pocket(), 3, 0)
+    assert len(found) == 3
+    for made in found:
+        assert made.event.startswith("sampled ")
+        assert made.correct == made.event.endswith("recovered")
+        assert sum(sentence.decisive for sentence in made.sentences) == 1
+
+
+@pytest.mark.skipif(not files("tracer.data").joinpath("pocket").is_dir(), reason="no pocket model is shipped")
 def test_every_part_is_measured() -> None:
     """On two traces: the published form, rates between 0 and 1, and a report."""
     result = bench_resampling(pocket(), 2, 0, size=SMALL)
     ResamplingBench.model_validate(result)
     assert set(result["decisive"]) == {"resample", "counterfactual", "forced", "surprisal", "suppress", "position"}
     for found in result["decisive"].values():
-        assert 0 <= found["top1"][0] <= found["top3"][0] <= 1
+        assert 0 <= found["top1"] <= found["top3"] <= 1
     assert 0 <= result["contradicted"] <= 2
     assert result["adaptive"]["rollouts_ratio"] > 0
     assert result["engine"]["speedup_vs_generate"] > 0

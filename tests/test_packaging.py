@@ -22,6 +22,7 @@ WHITE_BOX = {
         "ablation",
         "anchors",
         "bench_anchors",
+        "bench_decisive",
         "bench_resampling",
         "blocks",
         "causal",

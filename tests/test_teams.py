@@ -53,8 +53,9 @@ def test_a_star_talks_as_one_writes_by_hand() -> None:
         "Planner: <think> Hal: 1. All facts are here. </think> to Solver: Ana: Hal +5. Hal: 1. What is Ana?\n"
         "Solver: <think> We need Ana. Ana: Hal +5. Hal: 1. </think> to Calc: Ana = 1 +5?\n"
         "Calc: to Solver: Ana = 1 +5 = 6.\n"
-        "Solver: <think> So Ana is 6. </think> to Checker: Ana = 1 +5 = 6.\n"
-        "Checker: <think> Again Ana = 1 +5 = 6. That was right. </think> to Reporter: Ana is 6.\n"
+        "Solver: <think> So Ana is 6. </think> to Checker: Ana: Hal +5. Hal: 1. What is Ana? Ana is 6.\n"
+        "Checker: <think> We need Ana. Ana: Hal +5. Hal: 1. Ana = 1 +5 = 6. So Ana is 6. That was right. </think>"
+        " to Reporter: Ana is 6.\n"
         "Reporter: <think> So Ana is 6. </think> to User: \\boxed{ 6}\n"
     )
 
@@ -103,29 +104,28 @@ def test_in_a_chain_one_researcher_looks_everything_up() -> None:
 def test_a_researcher_may_believe_a_rumour_and_then_all_rests_on_it() -> None:
     """The wrong number goes to the solver as a fact."""
     chain = STAR._replace(topology="chain", holders={"Ana": "North", "Hal": "North"}, calculator=False)
-    turns = transcript(chain, 0, CALM._replace(trust=1))
+    turns = transcript(chain, 0, CALM._replace(told=1))
     assert turns[5].full == (
         "North: <think> They say Hal is 3. All facts are here. </think> to Solver: Ana: Hal +5. Hal: 3. What is Ana?\n"
     )
     assert answer_of(turns) == 8
 
 
-def test_the_checker_sends_a_wrong_computation_back_and_the_solver_mends_what_used_it() -> None:
-    """One slip, found: Cal is computed anew from the right Ana."""
-    asked = Problem(0, (*ASKED.facts[:2], Fact("Cal", 8, ("Ana",), "+2")), "Cal")
-    made = Team(0, asked, "star", {"Ana": "North", "Hal": "North", "Cal": "North"}, True, False, 0)
+@pytest.mark.parametrize("calculator", [True, False])
+def test_the_checker_sends_a_wrong_answer_back_and_the_solver_thinks_anew(calculator: bool) -> None:
+    """One wrong claim, found from the same facts: 1 + 5 is 6 and not 7."""
+    made = STAR._replace(calculator=calculator)
     turns = transcript(made, 0, CALM)
-    at = next(k for k, turn in enumerate(turns) if turn.speaker == "Solver")
-    slipped = turns[at]._replace(content=" Ana = 1 +5 = 7. Cal = 7 +2 = 9.")
-    later = [*turns[:at], slipped]
+    at = next(k for k, turn in enumerate(turns) if turn.to == "Checker")
+    later = [*turns[:at], turns[at]._replace(content=" Ana: Hal +5. Hal: 1. What is Ana? Ana is 7.")]
     while later[-1].to != "User":
         later.append(scripted(made, later, 0, CALM))
+    thought = "We need Ana. Ana: Hal +5. Hal: 1. Ana = 1 +5 = 6. So Ana is 6."
     assert "".join(turn.full for turn in later[at + 1 :]) == (
-        "Checker: <think> Again Ana = 1 +5 = 6. That was wrong. </think> to Solver: Ana = 1 +5 = 6.\n"
-        "Solver: <think> Cal = 6 +2 = 8. </think> to Checker: Ana = 1 +5 = 6. Cal = 6 +2 = 8.\n"
-        "Checker: <think> Again Ana = 1 +5 = 6. That was right. Again Cal = 6 +2 = 8. That was right. </think>"
-        " to Reporter: Cal is 8.\n"
-        "Reporter: <think> So Cal is 8. </think> to User: \\boxed{ 8}\n"
+        f"Checker: <think> {thought} That was wrong. </think> to Solver: Ana is 6.\n"
+        f"Solver: <think> Wait, check Ana. {thought} </think> to Checker: Ana: Hal +5. Hal: 1. What is Ana? Ana is 6.\n"
+        f"Checker: <think> {thought} That was right. </think> to Reporter: Ana is 6.\n"
+        "Reporter: <think> So Ana is 6. </think> to User: \\boxed{ 6}\n"
     )
 
 
@@ -169,7 +169,7 @@ def test_talks_without_errors_end_in_the_right_answer() -> None:
     made = [team(seed) for seed in SEEDS]
     assert {each.topology for each in made} == set(TOPOLOGIES)
     for each in made:
-        turns = transcript(each, 0, NOISY._replace(slip=0, slip_carry=0, trust=0))
+        turns = transcript(each, 0, NOISY._replace(slip=0, slip_carry=0, told=0))
         assert answer_of(turns) == each.problem.answer
         assert len(turns) <= MAX_TURNS
 

@@ -116,8 +116,12 @@ def test_of_two_facts_about_one_person_the_plan_alone_says_which_is_meant() -> N
         compute = next(sentence for sentence in made.sentences if sentence.text.startswith(" Ana ="))
         plan = next(k for k, s in enumerate(everything(made)) if s.kind == "plan" and s.text.startswith(" Ana:"))
         assert plan in compute.parents
+        assert everything(made)[plan].group is None
         assert compute.either == frozenset()
         assert made.correct
+
+
+TELLING = {" Hal: 3.", " Ana = 3 +5 = 8.", " Cal = 8 plus 3 = 11."}
 
 
 def test_a_believed_rumour_decides_a_wrong_answer() -> None:
@@ -140,6 +144,17 @@ def test_a_late_check_mends_what_rested_on_a_rumour() -> None:
     assert made.correct
 
 
+def test_a_verdict_can_tell_the_old_number_from_whatever_used_it() -> None:
+    """Hal's 3 is said, said again, and an operand of Ana's and of Cal's: any of them shows that 1 is another number."""
+    made = trace(BY_HAND, 0, BARE._replace(trust=1, doubt=0, late_wrong=1))
+    verdict = next(sentence for sentence in made.sentences if sentence.kind == "verdict")
+    told = {k for k, s in enumerate(everything(made)) if s.text in TELLING}
+    assert len(told) == 3
+    assert verdict.either == told
+    again = everything(made)[next(iter(verdict.parents - told))]
+    assert again.text == " Hal: 1."
+
+
 def test_a_rumour_taken_back_at_once_does_no_harm() -> None:
     """Doubt follows the belief, and the fact follows the doubt."""
     made = trace(BY_HAND, 0, BARE._replace(trust=1, doubt=1))
@@ -155,6 +170,18 @@ def test_what_nothing_mends_gives_a_wrong_answer_and_is_the_decisive_sentence(ev
     for made in found:
         (decisive,) = [sentence for sentence in made.sentences if sentence.decisive]
         assert decisive.kind == {"slip": "compute", "trust": "trust"}[event]
+
+
+def test_of_two_errors_that_nothing_mends_the_last_one_settles_the_answer() -> None:
+    """Hal is believed to be 3, and Cal slips to something else than 8 + 3: before that slip, 11 was the likeliest."""
+    noise = BARE._replace(trust=1, doubt=0, slip_carry=1, late_wrong=0, check_wrong=0)
+    made = trace(BY_HAND, 0, noise)
+    assert made.event == "several"
+    assert " They say Hal is 3." in made.cot
+    assert " Ana = 3 +5 = 8." in made.cot
+    (decisive,) = (sentence.text for sentence in made.sentences if sentence.decisive)
+    assert decisive == f" Cal = 8 plus 3 = {made.answer}."
+    assert made.answer != 11
 
 
 def test_a_mended_error_leaves_the_right_answer_and_the_check_as_decisive() -> None:

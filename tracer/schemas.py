@@ -258,7 +258,7 @@ class ResamplingBench(Form):
 
     n: int
     adaptive: dict[str, Any] = Field(description="Recall and cost of the default budget against full sweeps.")
-    decisive: dict[str, dict[str, tuple[float, float, float]]] = Field(
+    decisive: dict[str, dict[str, float | tuple[float, float]]] = Field(
         description="Method -> top1, top3: how often the decisive sentence comes first, among the first three."
     )
     null: dict[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -10,6 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tracer.text import clean
+
+_COLUMNS = 4
+"""Kinds of pairs side by side: more do not fit into 80 columns."""
+_SHORT = 9
+"""Letters of a method's name at the head of a column."""
 
 
 def bench_report(result: Mapping[str, Any]) -> RenderableType:
@@ -47,18 +52,11 @@ def pocket_report(result: Mapping[str, Any]) -> RenderableType:
 
 def edges_report(result: Mapping[str, Any]) -> RenderableType:
     """AUROC / average precision of each score by kind of pair, then how often the decisive sentence is found."""
-    table = Table(box=None, pad_edge=False, header_style="dim", title=None)
     categories = list(result["base_rate"])
-    table.add_column("AUROC / AP")
-    for name in categories:
-        table.add_column(Text(name.replace("_", "\n")), justify="right")
-    table.add_row("base rate", *(f"{result['base_rate'][name]:.3f}" for name in categories))
-    for score, found in result["edges"].items():
-        cells = [f"{found[name]['auroc']:.3f} / {found[name]['ap']:.3f}" for name in categories]
-        table.add_row(Text(clean(score)), *cells)
+    tables = [_edges(result, categories[k : k + _COLUMNS]) for k in range(0, len(categories), _COLUMNS)]
     decisive = result["decisive"]
     told = [
-        f"{clean(name)} {_pc(rates['top1'][0])} % / {_pc(rates['top3'][0])} %"
+        f"{clean(name)} {_pc(rates['top1'])} % / {_pc(rates['top3'])} %"
         for name, rates in decisive.items()
         if name != "n"
     ]
@@ -66,7 +64,19 @@ def edges_report(result: Mapping[str, Any]) -> RenderableType:
         f"Decisive sentence first / among the first three, of {decisive['n']} traces that have one: {', '.join(told)}"
     )
     head = f"{result['seeds']} x {result['n']} traces · model {clean(result['model']['name'])}"
-    return Group(Text(head, style="bold"), table, Text(words))
+    return Group(Text(head, style="bold"), *(part for table in tables for part in (table, Text())), Text(words))
+
+
+def _edges(result: Mapping[str, Any], categories: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("AUROC / AP")
+    for name in categories:
+        table.add_column(Text(name.replace("_", "\n")), justify="right")
+    table.add_row("base rate", *(f"{result['base_rate'][name]:.3f}" for name in categories))
+    for score, found in result["edges"].items():
+        cells = [f"{found[name]['auroc']:.3f} / {found[name]['ap']:.3f}" for name in categories]
+        table.add_row(Text(clean(score)), *cells)
+    return table
 
 
 def _with_ci(found: Mapping[str, Any], name: str) -> str:
@@ -164,20 +174,21 @@ def _points(found: list[float]) -> str:
 def resampling_bench_report(result: Mapping[str, Any]) -> RenderableType:
     """How often each method ranks the decisive sentence first or among the first three; then cost, truth and speed."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    events = {"all": {"n": result["n"], **result["decisive"]}, **result["decisive_by_event"]}
-    table.add_column("decisive first / in three, %")
-    for name, found in events.items():
-        table.add_column(Text(f"{name}\nn={found['n']}"), justify="right")
+    table.add_column("first / in three, %")
+    table.add_column("n", justify="right")
     for method in result["decisive"]:
-        cells = [f"{_pc(each[method]['top1'][0])} / {_pc(each[method]['top3'][0])}" for each in events.values()]
-        table.add_row(method, *cells)
+        table.add_column(clean(method)[:_SHORT], justify="right")
+    events = {"all": {"n": result["n"], **result["decisive"]}, **result["decisive_by_event"]}
+    for name, found in events.items():
+        cells = [f"{_pc(found[method]['top1'])}/{_pc(found[method]['top3'])}" for method in result["decisive"]]
+        table.add_row(clean(name), str(found["n"]), *cells)
     adaptive, engine = result["adaptive"], result["engine"]
     lines = [
         f"the model contradicts the construction in {result['contradicted']} of {result['n']} traces",
-        f"of {adaptive['wanted']} sentences that a full reference names: {_pc(adaptive['recall_top3'][0])} % found, "
-        f"{_pc(adaptive['second_sweep'][0])} % by a second sweep; "
+        f"of {adaptive['wanted']} sentences that a full reference names: {_pc(adaptive['recall_top3'])} % found, "
+        f"{_pc(adaptive['second_sweep'])} % by a second sweep; "
         f"of a sweep: {_pc(adaptive['rollouts_ratio'])} % of rollouts, {_pc(adaptive['tokens_ratio'])} % of tokens",
-        f"planted: discoveries where there are none {_pc(result['null']['false_discovery'][0])} %; "
+        f"planted: discoveries where there are none {_pc(result['null']['false_discovery'])} %; "
         f"95 % intervals hold the truth in {_pc(result['coverage']['observed'])} %",
         f"engine: {engine['speedup_vs_generate']:.1f} x generate, "
         f"{engine['valid_speedup_vs_generate']:.1f} x in valid rollouts",

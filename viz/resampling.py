@@ -12,6 +12,7 @@ from tracer.text import clean
 _BARS = "▁▂▃▄▅▆▇█"
 _UNKNOWN = "·"
 _TOP = 5
+_LINKS = 8
 _STYLES = {"anchor": "bold red", "overdetermined": "yellow", "undecided": "dim", "no effect": "dim"}
 
 
@@ -21,12 +22,19 @@ def resampling_report(found: Anchors, *, width: int) -> RenderableType:
     if not told:
         return Text("no sentences: the chain of thought is empty", style="bold")
     parts: list[RenderableType] = [_headline(told), _facts(found, len(told)), Text(), _along(found, width), Text()]
-    parts += [_sentences(told), *_instead(told), Text(), *(Text(clean(note), style="dim") for note in found.notes)]
+    parts += [
+        _sentences(told),
+        *_instead(told),
+        *_links(found),
+        Text(),
+        *(Text(clean(note), style="dim") for note in found.notes),
+    ]
     return Group(*parts)
 
 
 def _headline(told: list[tuple[AnchorSentence, Resampled]]) -> Text:
-    anchors = sorted((pair for pair in told if pair[1].verdict == "anchor"), key=lambda pair: -(pair[0].weight or 0.0))
+    """What brought the outcome about comes first, what worked against it last."""
+    anchors = sorted((pair for pair in told if pair[1].verdict == "anchor"), key=lambda pair: -pair[1].low)
     if not anchors:
         return Text("no sentence moves the outcome for certain", style="bold")
     listed = ", ".join(f"{s.index} ({r.effect:+.2f} [{r.low:+.2f}, {r.high:+.2f}])" for s, r in anchors[:_TOP])
@@ -80,6 +88,18 @@ def _instead(told: list[tuple[AnchorSentence, Resampled]]) -> list[Text]:
         if r.verdict == "anchor" and r.instead
     ]
     return [Text("\nWhat else stands there, and P(outcome) then", style="bold"), *lines] if lines else []
+
+
+def _links(found: Anchors) -> list[Text]:
+    """The later sentences that are written because of an earlier one, or in spite of it."""
+    lines = [
+        Text(
+            f"  {each['source']} → {each['target']} “{clean(found.sentences[each['target']].text).strip()}” "
+            f"{each['effect']:+.2f} [{each['low']:+.2f}, {each['high']:+.2f}]"
+        )
+        for each in found.evidence.get("links", [])[:_LINKS]
+    ]
+    return [Text("\nWhat is written because of it: change of P(later sentence)", style="bold"), *lines] if lines else []
 
 
 def _listed(each: Resampled) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tracer.records import Run
 
 FOLDER = Path("tracer-demo")
-BELIEVES = 7
+BELIEVES = 2
 """A problem of the pocket world in whose chain of thought a rumour is believed, and never taken back."""
 _INSIDE = {
     "suppress": "Inside a step: which sentences does a chain of thought rest on? (The pocket model reads it.)",
