@@ -108,15 +108,18 @@ class Room(Cache):
         return sum(part.nbytes // len(part) for part in held)
 
 
-def blocks(starts: Sequence[int], end: int, tokens: int = BLOCK_TOKENS) -> Iterator[Block]:
+def blocks(starts: Sequence[int], end: int, tokens: int = BLOCK_TOKENS, cell: int | None = None) -> Iterator[Block]:
     """Cut the queries of rows with these ascending starts into passes of about `tokens` queries.
 
-    A pass holds every row that starts before it, or up to LEAST_BLOCK tokens after its own start.
+    A pass holds every row that starts before it, or up to LEAST_BLOCK tokens after its own start. With `cell` none
+    reaches over a multiple of it.
     """
     at = starts[0] if starts else end
     while at < end:
         rows = bisect_left(starts, at + LEAST_BLOCK)
         until = starts[rows] if rows < len(starts) else end
         stop = min(until, end, at + max(LEAST_BLOCK, tokens // rows))
+        if cell is not None:
+            stop = min(stop, (at // cell + 1) * cell)
         yield Block(at, stop, rows)
         at = stop

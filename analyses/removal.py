@@ -28,6 +28,7 @@ from transformers.cache_utils import Cache
 
 from tracer.analyses.blocks import BLOCK_TOKENS, Block, Interval, Room, blocks
 from tracer.analyses.causal import Causal
+from tracer.analyses.grouped_attention import grouped
 from tracer.analyses.suppression_mask import Sight, Where
 
 Array = npt.NDArray[np.float64]
@@ -133,6 +134,30 @@ def _batches(traces: Sequence[Trace]) -> Iterator[list[int]]:
         order = order[count:]
 
 
+class _Group(NamedTuple):
+    """Removals that are run side by side."""
+
+    rows: list[_Row]
+    sources: list[int]
+    """The text of each row."""
+    room: Cache
+    blocks: list[Block]
+    total: Tensor
+    """(4, rows, sentences + 1): sums over tokens of KL, ln(KL + floor), drop and 1."""
+
+
+class _Plain(NamedTuple):
+    """What the undisturbed texts predict at the positions of a cell."""
+
+    start: int
+    log: Tensor
+    """(texts, positions, V) log-probabilities at the temperature of the KL"""
+    share: Tensor
+    """(texts, positions, V) their exponentials"""
+    told: Tensor
+    """(texts, positions) log-probabilities of the actual next tokens at temperature 1"""
+
+
 class _Run:
     """The removals of a few texts, side by side."""
 
@@ -145,19 +170,23 @@ class _Run:
         self.owner = _owners(traces, self.ids)  # (traces, T)
         self.tokens = causal.block_tokens(self.ids.shape[1], settings.tokens)
         self.rows = sorted(self._rows(), key=lambda row: row.start)
+        self.sentences = max((len(trace.spans) for trace in traces), default=0)
+        least = max(1, self.tokens // LONG_BLOCK)
+        self.side_by_side = min(settings.rows, max(least, least * self.tokens // max(1, self.ids.shape[1])))
+        fit = causal.positions_at_once(self.side_by_side + 3 * len(traces))
+        self.cell = max(1, min(fit, self.tokens // self.side_by_side))
         self.queries, self.done = sum(len(traces[row.trace].ids) - row.start for row in self.rows), 0
 
     def effects(self) -> list[Effects]:
         """The effects, text by text."""
-        sentences = max((len(trace.spans) for trace in self.traces), default=0)
-        sums = [torch.zeros(4, len(found), sentences + 1, device=self.causal.device) for found in self.removals]
+        sums = [torch.zeros(4, len(found), self.sentences + 1, device=self.causal.device) for found in self.removals]
         if self.rows:
             with self.sight.applied():
                 room, plain = self._plain()
             self.causal.check(self.traces[0].ids.to(self.causal.device), plain[0], self.sight)
-            with self.sight.applied():
-                for group in self._groups(room):
-                    self._measure(group, room, plain, sums)
+            with self.sight.applied(), grouped(self.causal.model):
+                for rows in self._together(room):
+                    self._measure([self._group(some, room) for some in rows], plain, sums)
         return [self._means(each, trace) for each, trace in zip(sums, self.traces, strict=True)]
 
     def _rows(self) -> Iterator[_Row]:
@@ -175,62 +204,81 @@ class _Run:
         states = [state for _, state in self.causal.plain(self.ids, self.sight, room, self.tokens)]
         return room, torch.cat(states, dim=1)
 
-    def _groups(self, room: Cache) -> Iterator[list[_Row]]:
-        bytes_per_row = room.bytes_per_row if isinstance(room, Room) else 0
-        least = max(1, self.tokens // LONG_BLOCK)
-        side_by_side = min(self.settings.rows, max(least, least * self.tokens // self.ids.shape[1]))
-        size = max(1, min(side_by_side, ROOM_BYTES // max(1, bytes_per_row)))
-        for start in range(0, len(self.rows), size):
-            yield self.rows[start : start + size]
+    def _together(self, room: Cache) -> Iterator[list[list[_Row]]]:
+        """Groups of rows, as many at a time as there is room for: what is made of the plain text serves them all."""
+        bytes_per_row = room.bytes_per_row if isinstance(room, Room) else ROOM_BYTES
+        size = max(1, min(self.side_by_side, ROOM_BYTES // max(1, bytes_per_row)))
+        groups = [self.rows[start : start + size] for start in range(0, len(self.rows), size)]
+        count = max(1, ROOM_BYTES // max(1, size * bytes_per_row))
+        for start in range(0, len(groups), count):
+            yield groups[start : start + count]
 
-    def _measure(self, group: list[_Row], room: Cache, plain: Tensor, sums: list[Tensor]) -> None:
-        """Run a group of removals over the texts' ends, and add what they do to the sums."""
-        sources = [row.trace for row in group]
-        starts = [row.start for row in group]
+    def _group(self, rows: list[_Row], room: Cache) -> _Group:
+        sources, starts = [row.trace for row in rows], [row.start for row in rows]
         end = max(len(self.traces[i].ids) for i in sources)
-        ids = self.ids[sources]
         if isinstance(room, Room):
             own: Cache = room.copied(sources, starts)
         else:  # a state cannot be taken up in the middle: the rows are run from the first token on
-            own, starts = self.causal.room(len(group), end, self.sight), [0] * len(group)
-        total = torch.zeros(4, len(group), sums[0].shape[2], device=self.causal.device)  # (4, rows, sentences + 1)
-        for block in blocks(starts, end, self.tokens):
-            mask = self.sight.mask([row.hidden for row in group[: block.rows]], block)
-            state = self.causal.hidden(ids, own, block, None if self.sight.stateful else mask)  # (rows, queries, width)
-            for part in _parts(block, self.causal.positions_at_once(block.rows + 2 * len(set(sources[: block.rows])))):
-                self._add(group, part, state[:, part.start - block.start : part.end - block.start], plain, total)
-            self._tell(group[: block.rows], block)
-        for index, row in enumerate(group):
-            sums[row.trace][:, row.removal] = total[:, index]
+            own, starts = self.causal.room(len(rows), end, self.sight), [0] * len(rows)
+        total = torch.zeros(4, len(rows), self.sentences + 1, device=self.causal.device)
+        return _Group(rows, sources, own, list(blocks(starts, end, self.tokens, self.cell)), total)
 
-    def _add(self, group: list[_Row], part: Block, state: Tensor, plain: Tensor, total: Tensor) -> None:
-        """Score the predictions made at a few positions, state (rows, positions, width), and add them to the total."""
-        traces = sorted({row.trace for row in group[: part.rows]})
-        pick = torch.tensor([traces.index(row.trace) for row in group[: part.rows]], device=self.causal.device)
-        starts = torch.tensor([row.start for row in group[: part.rows]], device=self.causal.device)
-        positions = torch.arange(part.start, part.end, device=self.causal.device)
-        following = (positions + 1).clamp(max=self.ids.shape[1] - 1)
-        tokens = self.ids[traces][:, following][pick]  # (rows, positions)
-        owner = self.owner[traces][:, positions][pick]  # (rows, positions)
-        owner = owner.masked_fill(positions < starts[:, None], total.shape[2] - 1)
-        kl, drop = self._compare(plain[traces][:, part.start : part.end], state, pick, tokens)
+    def _measure(self, groups: list[_Group], plain: Tensor, sums: list[Tensor]) -> None:
+        """Run groups of removals over the texts' ends, cell by cell, and add what they do to the sums."""
+        schedule = sorted(
+            (block.start // self.cell, k, block) for k, group in enumerate(groups) for block in group.blocks
+        )
+        before = None
+        for cell, k, block in schedule:
+            if before is None or before.start != cell * self.cell:
+                before = self._before(plain, cell * self.cell)
+            self._advance(groups[k], block, before)
+        for group in groups:
+            for index, row in enumerate(group.rows):
+                sums[row.trace][:, row.removal] = group.total[:, index]
+
+    def _before(self, plain: Tensor, start: int) -> _Plain:
+        logits = self.causal.logits(plain[:, start : start + self.cell])
+        log = _log_softmax(logits, self.settings.temperature)
+        tokens = self.ids[:, 1:][:, start : start + self.cell]
+        return _Plain(start, log, log.exp(), _log_prob(logits[:, : tokens.shape[1]], tokens))
+
+    def _advance(self, group: _Group, block: Block, before: _Plain) -> None:
+        """Run a block of a group, score its predictions, and add them to the group's total."""
+        rows = group.rows[: block.rows]
+        mask = self.sight.mask([row.hidden for row in rows], block)
+        ids = self.ids[group.sources]
+        state = self.causal.hidden(ids, group.room, block, None if self.sight.stateful else mask)
+        last = self.ids.shape[1] - 1  # the text's last token predicts nothing that is there
+        if block.start < last:
+            self._add(group, Block(block.start, min(block.end, last), block.rows), state, before)
+        self._tell(rows, block)
+
+    def _add(self, group: _Group, block: Block, state: Tensor, before: _Plain) -> None:
+        """Add the scores of the predictions that are made in a block, state (rows, positions, width)."""
+        sources = torch.tensor(group.sources[: block.rows], device=self.causal.device)
+        starts = torch.tensor([row.start for row in group.rows[: block.rows]], device=self.causal.device)
+        positions = torch.arange(block.start, block.end, device=self.causal.device)
+        owner = self.owner[sources, block.start : block.end]  # (rows, positions)
+        owner = owner.masked_fill(positions < starts[:, None], group.total.shape[2] - 1)
+        tokens = self.ids[sources, block.start + 1 : block.end + 1]
+        kl, drop = self._compare(before, block, state[:, : len(positions)], sources, tokens)
         scores = torch.stack([kl, torch.log(kl + self.settings.floor), drop, torch.ones_like(kl)])
-        total[:, : part.rows].scatter_add_(2, owner.expand(4, -1, -1), scores)
+        group.total[:, : block.rows].scatter_add_(2, owner.expand(4, -1, -1), scores)
 
-    def _compare(self, plain: Tensor, state: Tensor, pick: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """KL and loss of log-probability at each position, (rows, positions), of rows that belong to texts `pick`."""
-        before, after = self.causal.logits(plain), self.causal.logits(state)  # (texts or rows, positions, V)
-        heat = self.settings.temperature
-        drop = None if heat == 1 else _log_prob(before[pick], tokens) - _log_prob(after, tokens)
-        before, after = _log_softmax(before, heat), _log_softmax(after, heat)
-        share = before.exp()
-        if len(before) > 1:
-            before, share = before[pick], share[pick]
-        if drop is None:
-            index = tokens[..., None]
-            drop = (before.expand(len(after), -1, -1).gather(2, index) - after.gather(2, index))[..., 0]
-        kl = after.neg_().add_(before).mul_(share).sum(dim=2)  # after is not needed again: it is overwritten
-        return kl.clamp_(min=0), drop
+    def _compare(
+        self, before: _Plain, block: Block, state: Tensor, sources: Tensor, tokens: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """KL and loss of log-probability at each position, (rows, positions), of rows of the texts `sources`."""
+        part = slice(block.start - before.start, block.end - before.start)
+        log, share = before.log[:, part], before.share[:, part]
+        if len(log) > 1:
+            log, share = log[sources], share[sources]
+        logits, heat = self.causal.logits(state), self.settings.temperature
+        after = _log_softmax(logits, heat)
+        told = _log_prob(logits, tokens) if heat != 1 else after.gather(2, tokens[..., None])[..., 0]
+        kl = after.neg_().add_(log).mul_(share).sum(dim=2)  # after is not needed again: it is overwritten
+        return kl.clamp_(min=0), before.told[sources, part] - told
 
     def _tell(self, rows: Sequence[_Row], block: Block) -> None:
         if self.settings.progress:
@@ -254,11 +302,6 @@ def _owners(traces: Sequence[Trace], ids: Tensor) -> Tensor:
         for index, (start, end) in enumerate(trace.spans):
             owner[row, max(0, start - 1) : max(0, end - 1)] = index
     return owner
-
-
-def _parts(block: Block, size: int) -> Iterator[Block]:
-    for start in range(block.start, block.end, size):
-        yield Block(start, min(block.end, start + size), block.rows)
 
 
 def _log_softmax(logits: Tensor, temperature: float) -> Tensor:

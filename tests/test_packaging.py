@@ -27,6 +27,7 @@ WHITE_BOX = {
         "blocks",
         "causal",
         "forced_anchors",
+        "grouped_attention",
         "joint",
         "methods",
         "receivers",
