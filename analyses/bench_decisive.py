@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tracer.lm.local import LocalLM
 
 SAMPLING = Sampling(max_tokens=220)
+WRITING = SAMPLING._replace(temperature=0.8, top_p=1.0)
 """As the model is measured: at this temperature slips and beliefs happen."""
 BOXED = Extraction("boxed")
 TRIED, BLOCK = 40, 64
@@ -77,7 +78,7 @@ def written(lm: LocalLM, n: int, seed: int) -> list[Trace]:
     found: list[Trace] = []
     for first in range(0, TRIED * n, BLOCK):
         asked = [problem(_number(seed, 2 * 10**6 + first + k)) for k in range(BLOCK)]
-        how = SAMPLING._replace(seed=seed)._asdict()
+        how = WRITING._replace(seed=seed)._asdict()
         replies = lm.sample_each([prompt_of(each) for each in asked], 1, **how)
         made = [reread(each, reply.text) for each, (reply,) in zip(asked, replies, strict=True)]
         found += [each._replace(event=f"sampled {each.event}") for each in made if each is not None]
