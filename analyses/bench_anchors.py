@@ -212,13 +212,14 @@ def _ranks(each: Trace, measures: Measures) -> Hits:
 def _decisive(hits: Sequence[Hits]) -> dict[str, Any]:
     """Of the traces with one decisive sentence: how often it comes first, and among the first three."""
     counted = [ranks for ranks in hits if ranks]
+    return {"n": len(counted), **rates(counted)}
+
+
+def rates(ranks: Sequence[Hits]) -> dict[str, Any]:
+    """For each score how often the decisive sentence is `top1` and `top3`; nothing without traces."""
     return {
-        "n": len(counted),
-        **{
-            name: stated(**{f"top{k}": wilson(sum(r[name] <= k for r in counted), len(counted)) for k in (1, 3)})
-            for name in SCORES
-            if counted
-        },
+        name: stated(**{f"top{k}": wilson(sum(each[name] <= k for each in ranks), len(ranks)) for k in (1, 3)})
+        for name in (ranks[0] if ranks else ())
     }
 
 

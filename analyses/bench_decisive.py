@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tracer.analyses.anchors import outgoing, read
-from tracer.analyses.bench_anchors import stated
+from tracer.analyses.bench_anchors import Hits, rates
 from tracer.analyses.bench_engine import prefix_ends
 from tracer.analyses.forced import candidates_of, forced
+from tracer.analyses.pools import Drawn
 from tracer.analyses.resampling import Sweep, Ways, resample
 from tracer.analyses.resampling import Trace as Text
 from tracer.analyses.sampler import Outcomes, Sampler
@@ -29,7 +30,7 @@ from tracer.data.world import NOISY, TEST, Trace, ending, problem, prompt_of, tr
 from tracer.equivalence import classes
 from tracer.lm.ledger import Ledger
 from tracer.lm.rollouts import Sampling
-from tracer.stats import Count, difference, wilson
+from tracer.stats import Count, difference
 
 if TYPE_CHECKING:
     from tracer.lm.local import LocalLM
@@ -40,7 +41,6 @@ WRITING = SAMPLING._replace(temperature=0.8, top_p=1.0)
 BOXED = Extraction("boxed")
 TRIED, BLOCK = 40, 64
 """Problems that the model is given at most for each chain that is wanted, and at a time."""
-Ranks = dict[str, int]
 
 
 class Found(NamedTuple):
@@ -101,17 +101,34 @@ def text_of(made: Trace) -> Text:
 
 
 def decide(lm: LocalLM, made: Trace, database: Path, seed: int, check: int) -> Found:
-    ways = Ways(SAMPLING._replace(seed=seed), how=BOXED, similarity="words")
+    """What every method says of a trace, and whether `check` rollouts on both sides contradict its construction."""
     text = text_of(made)
     place = next(k for k, sentence in enumerate(made.sentences) if sentence.decisive)
-    with Ledger.open(database, lm.name, lm.revision, ways.sampling) as ledger:
-        sweep = resample(lm, text, ledger, ways)
-        sampler = Sampler(lm, text.text, text.borders, ways.sampling, ledger, Outcomes(BOXED, sweep.target))
-        checked = sampler({place: check, place + 1: check})
-    before, after = (
-        Count(sum(each.label == sweep.target for each in rollouts), check) for rollouts in checked.values()
-    )
+    sweep = swept(lm, text, database, seed)
+    checked = rollouts(lm, text, sweep.target, database, seed, {place: check, place + 1: check})
+    before, after = (hits(row, sweep.target) for row in checked.values())
     return Found(made, place, sweep, _scores(lm, text, sweep), difference(before, after).low <= 0)
+
+
+def swept(lm: LocalLM, text: Text, database: Path, seed: int) -> Sweep:
+    """A trace resampled under the default budget."""
+    ways = Ways(SAMPLING._replace(seed=seed), how=BOXED, similarity="words")
+    with Ledger.open(database, lm.name, lm.revision, ways.sampling) as ledger:
+        return resample(lm, text, ledger, ways)
+
+
+def rollouts(
+    lm: LocalLM, text: Text, target: str, database: Path, seed: int, wanted: Mapping[int, int]
+) -> dict[int, list[Drawn]]:
+    """The first so many rollouts of each prefix."""
+    sampling = SAMPLING._replace(seed=seed)
+    with Ledger.open(database, lm.name, lm.revision, sampling) as ledger:
+        return Sampler(lm, text.text, text.borders, sampling, ledger, Outcomes(BOXED, target))(wanted)
+
+
+def hits(drawn: Sequence[Drawn], target: str) -> Count:
+    """How many rollouts come to the target."""
+    return Count(sum(each.label == target for each in drawn), len(drawn))
 
 
 def _scores(lm: LocalLM, text: Text, sweep: Sweep) -> dict[str, Sequence[float]]:
@@ -132,7 +149,7 @@ def _scores(lm: LocalLM, text: Text, sweep: Sweep) -> dict[str, Sequence[float]]
     }
 
 
-def ranks(each: Found) -> Ranks:
+def ranks(each: Found) -> Hits:
     """The decisive sentence's place by each method, from 1; ties count against the method."""
     return {
         name: 1 + sum(value >= scores[each.decisive] for k, value in enumerate(scores) if k != each.decisive)
@@ -152,11 +169,4 @@ def by_event(found: Sequence[Found]) -> dict[str, Any]:
         }
         for event, some in sorted(events.items())
         if some
-    }
-
-
-def rates(ranks: Sequence[Ranks]) -> dict[str, Any]:
-    return {
-        name: stated(**{f"top{k}": wilson(sum(each[name] <= k for each in ranks), len(ranks)) for k in (1, 3)})
-        for name in (ranks[0] if ranks else ())
     }

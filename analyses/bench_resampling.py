@@ -21,27 +21,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tracer.analyses.bench_allocation import coverage, discoveries, top_found, trials
-from tracer.analyses.bench_anchors import stated
+from tracer.analyses.bench_anchors import rates, stated
 from tracer.analyses.bench_decisive import (
-    BOXED,
-    SAMPLING,
     by_event,
     decide,
     decided,
     drawn,
+    hits,
     ranks,
-    rates,
+    rollouts,
+    swept,
     text_of,
     written,
 )
 from tracer.analyses.bench_engine import speedup
 from tracer.analyses.resampling import Trace as Text
-from tracer.analyses.resampling import Ways, resample
-from tracer.analyses.sampler import Outcomes, Sampler
 from tracer.analyses.simulator import flat
 from tracer.data.world import Trace
-from tracer.lm.ledger import Ledger
-from tracer.stats import Count, Estimate, difference, wilson
+from tracer.stats import Estimate, difference, wilson
 
 if TYPE_CHECKING:
     from tracer.lm.local import LocalLM
@@ -111,28 +108,23 @@ class Adapted(NamedTuple):
 
 def _adapt(lm: LocalLM, made: Trace, database: Path, seed: int, size: Size) -> Adapted:
     text = text_of(made)
-    ways = Ways(SAMPLING._replace(seed=seed), how=BOXED, similarity="words")
-    with Ledger.open(database, lm.name, lm.revision, ways.sampling) as ledger:
-        sweep = resample(lm, text, ledger, ways)
+    sweep = swept(lm, text, database, seed)
     reference, _ = _full(lm, text, sweep.target, database, size.reference, seed + 10**6)
     second, cost = _full(lm, text, sweep.target, database, size.sweep, seed + 2 * 10**6)
     found, wanted = top_found(reference, sweep.strengths)
     called, _ = top_found(reference, [float(each.verdict == "anchor") for each in sweep.sentences])
     called = min(called, sum(each.verdict == "anchor" for each in sweep.sentences))
-    swept, _ = top_found(reference, [abs(each.value) for each in second])
+    again, _ = top_found(reference, [abs(each.value) for each in second])
     spent = sweep.evidence["rollouts"], sweep.evidence["tokens"]
-    return Adapted((wanted, found, called, swept), spent, cost)
+    return Adapted((wanted, found, called, again), spent, cost)
 
 
 def _full(
     lm: LocalLM, text: Text, target: str, database: Path, n: int, seed: int
 ) -> tuple[list[Estimate], tuple[int, int]]:
     """n independent rollouts of each prefix: the effects, and what they cost."""
-    sampling = SAMPLING._replace(seed=seed)
-    with Ledger.open(database, lm.name, lm.revision, sampling) as ledger:
-        sampler = Sampler(lm, text.text, text.borders, sampling, ledger, Outcomes(BOXED, target))
-        rows = sampler(dict.fromkeys(range(len(text.borders)), n))
-    counts = [Count(sum(each.label == target for each in row), n) for row in rows.values()]
+    rows = rollouts(lm, text, target, database, seed, dict.fromkeys(range(len(text.borders)), n))
+    counts = [hits(row, target) for row in rows.values()]
     tokens = sum(each.tokens for row in rows.values() for each in row)
     return [difference(a, b) for a, b in pairwise(counts)], (n * len(counts), tokens)
 

@@ -139,7 +139,9 @@ class _Group(NamedTuple):
 
     rows: list[_Row]
     sources: list[int]
-    """The text of each row."""
+    """The text of each row,"""
+    ids: Tensor
+    """and its tokens, (rows, T)."""
     room: Cache
     blocks: list[Block]
     total: Tensor
@@ -221,7 +223,7 @@ class _Run:
         else:  # a state cannot be taken up in the middle: the rows are run from the first token on
             own, starts = self.causal.room(len(rows), end, self.sight), [0] * len(rows)
         total = torch.zeros(4, len(rows), self.sentences + 1, device=self.causal.device)
-        return _Group(rows, sources, own, list(blocks(starts, end, self.tokens, self.cell)), total)
+        return _Group(rows, sources, self.ids[sources], own, list(blocks(starts, end, self.tokens, self.cell)), total)
 
     def _measure(self, groups: list[_Group], plain: Tensor, sums: list[Tensor]) -> None:
         """Run groups of removals over the texts' ends, cell by cell, and add what they do to the sums."""
@@ -247,8 +249,7 @@ class _Run:
         """Run a block of a group, score its predictions, and add them to the group's total."""
         rows = group.rows[: block.rows]
         mask = self.sight.mask([row.hidden for row in rows], block)
-        ids = self.ids[group.sources]
-        state = self.causal.hidden(ids, group.room, block, None if self.sight.stateful else mask)
+        state = self.causal.hidden(group.ids, group.room, block, None if self.sight.stateful else mask)
         last = self.ids.shape[1] - 1  # the text's last token predicts nothing that is there
         if block.start < last:
             self._add(group, Block(block.start, min(block.end, last), block.rows), state, before)

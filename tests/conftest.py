@@ -190,3 +190,18 @@ def tiny_lm(tiny_model: TinyModel, tiny_tokenizer: Callable[[str], Any]) -> Call
         return LocalLM(model, tokenizer, name=f"tiny {family}", revision="0")
 
     return build
+
+
+@pytest.fixture(name="lm")
+def _lm(tiny_lm: Callable[..., LocalLM]) -> LocalLM:
+    """A random model with a context of its own; what it says is noise, but it says it in the right form."""
+    return tiny_lm("llama", "bytes")
+
+
+@pytest.fixture(name="folder")
+def _folder(lm: LocalLM, tmp_path: Path) -> Path:
+    """The same model as files, as a user has one."""
+    folder = tmp_path / "model"
+    lm.model.save_pretrained(folder)
+    lm.tokenizer.save_pretrained(folder)
+    return folder

@@ -25,21 +25,6 @@ TinyLM = Callable[..., "LocalLM"]
 TEXT = "The first is 12. The second is 7. Together they make 19. So the answer is 19."
 
 
-@pytest.fixture(name="lm")
-def _lm(tiny_lm: TinyLM) -> "LocalLM":
-    """A random model with a context of its own; what it says is noise, but it says it in the right form."""
-    return tiny_lm("llama", "bytes")
-
-
-@pytest.fixture(name="folder")
-def _folder(lm: "LocalLM", tmp_path: Path) -> Path:
-    """The same model as files, as a user has one."""
-    folder = tmp_path / "model"
-    lm.model.save_pretrained(folder)
-    lm.tokenizer.save_pretrained(folder)
-    return folder
-
-
 def test_what_a_sentence_does_to_all_later_ones_adds_up() -> None:
     """Column sums below the diagonal; the last sentence has nobody after it."""
     matrix = np.array([[9, 9, 9], [0.2, 9, 9], [0.5, 0.5, 9]])

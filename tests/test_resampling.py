@@ -29,21 +29,6 @@ SAMPLING = Sampling(temperature=1.0, top_p=1.0, max_tokens=6)
 FEW = Ways(SAMPLING, Budget(rollouts=60), target="none", similarity="words")
 
 
-@pytest.fixture(name="lm")
-def _lm(tiny_lm: TinyLM) -> "LocalLM":
-    """A random model: what it writes is noise, but it writes."""
-    return tiny_lm("llama", "bytes")
-
-
-@pytest.fixture(name="folder")
-def _folder(lm: "LocalLM", tmp_path: Path) -> Path:
-    """The same model as files."""
-    folder = tmp_path / "model"
-    lm.model.save_pretrained(folder)
-    lm.tokenizer.save_pretrained(folder)
-    return folder
-
-
 def spans(text: str) -> list[tuple[int, int]]:
     """Sentences of a text that ends each of them with a full stop, the blank behind it included."""
     ends = [k + 1 for k, sign in enumerate(text) if sign == "."]
