@@ -188,7 +188,8 @@ def _columns(run: Sequence[tuple[Pairs, Hits]], score: str, category: str) -> li
 
 
 def _figures(scores: Sequence[Array], true: Sequence[npt.NDArray[np.bool_]]) -> tuple[float, float]:
-    joined, labels = np.concatenate(scores), np.concatenate(true)
+    # In few traces there may be no such pair: then the figures are NaN.
+    joined, labels = np.concatenate([np.empty(0), *scores]), np.concatenate([np.empty(0, dtype=bool), *true])
     return auroc(joined, labels), average_precision(joined, labels)
 
 
