@@ -17,6 +17,7 @@ from tracer.analyses.joint import joint, redundant, search
 from tracer.analyses.receivers import broadcast, receivers
 from tracer.analyses.removal import Settings
 from tracer.analyses.sentence_attention import GAPS, sentence_attention
+from tracer.analyses.sentence_kinds import kinds
 from tracer.analyses.suppression import AGGREGATES, share, suppress
 from tracer.analyses.surprisal import surprisal
 from tracer.anchor_options import Progress
@@ -161,6 +162,8 @@ def of_sentences(
     """
     spans = sentences_of(chain)
     every = [*[math.nan] * (len(spans) - len(weights)), *weights]
+    guessed = kinds([chain.whole[a:b] for a, b in spans if a >= chain.start])
+    kind = [*[None] * (len(spans) - len(guessed)), *(each.kind for each in guessed)]
     return Anchors(
         content=chain.digest,
         target=chain.source,
@@ -169,7 +172,7 @@ def of_sentences(
         model=lm.name,
         revision=lm.revision,
         parameters=dict(parameters),
-        sentences=tuple(_sentence(chain, k, span, every[k]) for k, span in enumerate(spans)),
+        sentences=tuple(_sentence(chain, k, span, every[k], kind[k]) for k, span in enumerate(spans)),
     )
 
 
@@ -194,7 +197,7 @@ def outgoing(matrix: Array, first: int = 0) -> Array:
     return np.asarray(np.where(np.arange(len(matrix)) < len(matrix) - 1, total, np.nan))
 
 
-def _sentence(chain: Chain, index: int, span: tuple[int, int], weight: float) -> AnchorSentence:
+def _sentence(chain: Chain, index: int, span: tuple[int, int], weight: float, kind: str | None) -> AnchorSentence:
     start, end = span
     return AnchorSentence(
         index=index,
@@ -202,6 +205,7 @@ def _sentence(chain: Chain, index: int, span: tuple[int, int], weight: float) ->
         end=end,
         text=chain.whole[start:end],
         part="prompt" if start < chain.start else "chain",
+        kind=kind,
         weight=None if np.isnan(weight) else _rounded(weight),
     )
 

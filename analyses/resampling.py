@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracer.analyses.allocation import RULE, SWEEP, Budget, Rule, allocate, forecast
+from tracer.analyses.alternatives import alternatives, first_sentence
 from tracer.analyses.effects import FEWEST, Conclusion, conclude
 from tracer.analyses.onward import Onward, onward
 from tracer.analyses.paper import Sampled, fields
@@ -33,7 +34,6 @@ from tracer.errors import TracerError
 from tracer.lm.ledger import Ledger
 from tracer.lm.rollouts import Sampling
 from tracer.records import Resampled
-from tracer.sentences import split
 from tracer.stats import Count, difference
 from tracer.stats.divergences import DIVERGENCES, divergence
 
@@ -76,6 +76,15 @@ class Trace(NamedTuple):
     def sentence(self, index: int) -> str:
         """Sentence S_i, without the blanks around it."""
         return self.text[self.borders[index] : self.borders[index + 1]].strip()
+
+
+class Replaced(NamedTuple):
+    """What the rollouts of each prefix write in the place of its sentence: (n, rollouts) each."""
+
+    texts: list[list[str]]
+    cosines: list[list[float]]
+    different: list[list[bool]]
+    encoder: Encoder
 
 
 class Sweep(NamedTuple):
@@ -121,18 +130,17 @@ def resample(lm: LocalLM, trace: Trace, ledger: Ledger, ways: Ways, watch: Watch
     cost = [float(length - len(lm.prompt(prefix)) + tail) for prefix in sampler.engine.prefixes]
     pools = _pools(sampler, target, cost, ways, watch)
     cases = sampler.cases()
-    different, cosines, how = _differences(trace, cases, ways)
-    found = conclude(pools, ways.rule, [sum(row) for row in different])
+    replaced = _replaced(trace, cases, ways)
+    found = conclude(pools, ways.rule, [sum(row) for row in replaced.different])
     labels = _classes(cases, target)
     sentences = tuple(
-        _sentence(trace, k, found, cases, labels, different, cosines[k], target, ways)
-        for k in range(len(trace.borders) - 1)
+        _sentence(trace, k, found, cases, labels, replaced, target, ways) for k in range(len(trace.borders) - 1)
     )
-    evidence = _evidence(sampler, found, labels, cosines, how, cost, ways) | {"target": target}
+    evidence = _evidence(sampler, found, labels, replaced, cost, ways) | {"target": target}
     texts = [trace.sentence(k) for k in range(len(sentences))]
-    later = onward(texts, sampler.continuations(), how.similarity, ways.threshold)
+    later = onward(texts, sampler.continuations(), replaced.encoder.similarity, ways.threshold)
     strengths = tuple(each.strength for each in found.sentences)
-    return Sweep(target, sentences, later, strengths, evidence, _notes(found, how, ledger))
+    return Sweep(target, sentences, later, strengths, evidence, _notes(found, replaced.encoder, ledger))
 
 
 def _settle(sampler: Sampler, trace: Trace, ways: Ways) -> float:
@@ -164,25 +172,19 @@ def _pools(sampler: Sampler, target: str, cost: Sequence[float], ways: Ways, wat
     return pools
 
 
-def _differences(
-    trace: Trace, cases: Sequence[Sequence[Case]], ways: Ways
-) -> tuple[list[list[bool]], list[list[float]], Encoder]:
-    """For each sentence, which cases write another one in its place, and how alike each replacement is."""
+def _replaced(trace: Trace, cases: Sequence[Sequence[Case]], ways: Ways) -> Replaced:
+    """For each sentence what its cases write there, how like it that is, and whether it says something else."""
     how = encoder(ways.similarity)
-    different, cosines = [], []
+    found = Replaced([], [], [], how)
     for k in range(len(trace.borders) - 1):
-        written = [first_sentence(case.rest) if case.rest is not None else trace.sentence(k) for case in cases[k]]
-        distinct = list(dict.fromkeys(written))
+        texts = [first_sentence(case.rest) if case.rest is not None else trace.sentence(k) for case in cases[k]]
+        distinct = list(dict.fromkeys(texts))
         alike = how.similarity(distinct, [trace.sentence(k)])[:, 0] if distinct else ()
         known = dict(zip(distinct, (float(each) for each in alike), strict=True))
-        cosines.append([known[each] for each in written])
-        different.append([value < ways.threshold for value in cosines[-1]])
-    return different, cosines, how
-
-
-def first_sentence(text: str) -> str:
-    """The first sentence of a rollout, without the blanks around it."""
-    return next((text[a:b].strip() for a, b in split(text) if text[a:b].strip()), "")
+        found.texts.append(texts)
+        found.cosines.append([known[each] for each in texts])
+        found.different.append([known[each] < ways.threshold for each in texts])
+    return found
 
 
 def _classes(cases: Sequence[Sequence[Case]], target: str) -> list[list[str]]:
@@ -199,13 +201,12 @@ def _sentence(
     found: Conclusion,
     cases: Sequence[Sequence[Case]],
     labels: Sequence[Sequence[str]],
-    different: Sequence[Sequence[bool]],
-    cosines: Sequence[float],
+    replaced: Replaced,
     target: str,
     ways: Ways,
 ) -> Resampled:
-    each = found.sentences[k]
-    others = [label for label, new in zip(labels[k], different[k], strict=True) if new]
+    each, texts, cosines = found.sentences[k], replaced.texts[k], replaced.cosines[k]
+    others = [label for label, new in zip(labels[k], replaced.different[k], strict=True) if new]
     return Resampled(
         before=_rounded(each.before.value),
         after=_rounded(each.after.value),
@@ -219,7 +220,8 @@ def _sentence(
         different=each.different,
         counterfactual=_counterfactual(others, labels[k + 1], target),
         divergences=_divergences(cases[k], labels, k),
-        instead=_instead(trace, k, cases[k], labels[k], target),
+        instead=_instead(trace.sentence(k), texts, labels[k], target),
+        alternatives=alternatives(texts, labels[k], cosines, target, ways.threshold),
         paper=_paper(trace, k, cases, labels, cosines, target, ways) if ways.paper else None,
     )
 
@@ -250,11 +252,11 @@ def _divergences(
 
 
 def _instead(
-    trace: Trace, k: int, cases: Sequence[Case], labels: Sequence[str], target: str
+    sentence: str, texts: Sequence[str], labels: Sequence[str], target: str
 ) -> tuple[tuple[str, int, float], ...]:
     written: dict[str, list[bool]] = {}
-    for case, label in zip(cases, labels, strict=True):
-        if case.rest is not None and (text := first_sentence(case.rest)) != trace.sentence(k):
+    for text, label in zip(texts, labels, strict=True):
+        if text != sentence:
             written.setdefault(text, []).append(label == target)
     most = sorted(written.items(), key=lambda each: -len(each[1]))[:INSTEAD]
     return tuple((text, len(hits), _rounded(sum(hits) / len(hits))) for text, hits in most)
@@ -287,8 +289,7 @@ def _evidence(
     sampler: Sampler,
     found: Conclusion,
     labels: Sequence[Sequence[str]],
-    cosines: Sequence[Sequence[float]],
-    how: Encoder,
+    replaced: Replaced,
     cost: Sequence[float],
     ways: Ways,
 ) -> dict[str, Any]:
@@ -305,8 +306,10 @@ def _evidence(
         "computed": sampler.computed,
         "sweep": {"rollouts": expected.sweep_rollouts, "tokens": expected.sweep_tokens},
         "saturated": found.saturated,
-        "encoder": how.name,
-        "different_share": {key: [_rounded(each) for each in cut.different] for key, cut in cuts(cosines).items()},
+        "encoder": replaced.encoder.name,
+        "different_share": {
+            key: [_rounded(each) for each in cut.different] for key, cut in cuts(replaced.cosines).items()
+        },
         "extraction": getattr(sampler.outcomes.how, "kind", "function"),
     }
 

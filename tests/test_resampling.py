@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch")
 
 from tracer.analyses.allocation import Budget
-from tracer.analyses.resampling import Trace, Ways, borders, first_sentence, resample
+from tracer.analyses.resampling import Trace, Ways, borders, resample
 from tracer.analyses.sampler import Outcomes
 from tracer.answers import Extraction
 from tracer.cli import main
@@ -62,12 +62,6 @@ def test_an_outcome_is_the_target_where_the_answer_equals_it() -> None:
     assert [outcomes.of(each) for each in ("0.5", "1/2", "7", "none")] == ["1/2", "1/2", "7", "none"]
 
 
-def test_the_first_sentence_of_a_rollout_is_compared() -> None:
-    """Blanks around it do not count; a rollout that writes nothing has an empty one."""
-    assert first_sentence("  One. Two.") == "One."
-    assert first_sentence(" ") == ""
-
-
 def test_a_sweep_draws_within_its_budget_and_resumes_without_drawing(lm: "LocalLM", tmp_path: Path) -> None:
     """The second sweep finds every rollout in the ledger, and says the same."""
     database = tmp_path / "t.duckdb"
@@ -84,6 +78,8 @@ def test_a_sweep_draws_within_its_budget_and_resumes_without_drawing(lm: "LocalL
     for each in first.sentences:
         assert each.low <= each.effect <= each.high
         assert each.effect == pytest.approx(each.after - each.before, abs=2e-6)
+        assert [(a.text, a.count, a.share) for a in each.alternatives if not a.similar][:3] == list(each.instead)
+        assert all(sum(a.answers.values()) == a.count for a in each.alternatives)
     for row in first.evidence["distribution"]:
         assert row is None or sum(row) == pytest.approx(1, abs=1e-4)
 

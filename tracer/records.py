@@ -236,6 +236,22 @@ class Finding(Record):
     evidence: dict[str, Any] = Field(default_factory=dict)
 
 
+class Alternative(Record):
+    """A sentence that rollouts write in the place of another one, or that one again, and what they come to."""
+
+    text: str
+    count: int
+    """Rollouts that write it."""
+    similarity: float
+    """Cosine with the sentence whose place it takes."""
+    similar: bool
+    """Whether that reaches the threshold, so that it says the same."""
+    share: float
+    """P(target) among them."""
+    answers: dict[str, int] = Field(default_factory=dict)
+    """Answer -> rollouts; of two or more answers that are equal, the spelling that stands for them."""
+
+
 class Resampled(Record):
     """What resampling says of one sentence. Every interval is a 95 % interval."""
 
@@ -261,6 +277,8 @@ class Resampled(Record):
     """Of the answers after from those before, less their null floor, with intervals: tv, js (bits), kl (nats)."""
     instead: tuple[tuple[str, int, float], ...] = ()
     """What else is written in its place most often: the sentence, how often, and P(target) then."""
+    alternatives: tuple[Alternative, ...] = ()
+    """The most frequent ones that say something else, then the most frequent ones that say the same."""
     paper: dict[str, float] | None = None
     """The published fields of Thought Anchors, by their formulas, where they were asked for."""
 
@@ -274,6 +292,8 @@ class AnchorSentence(Record):
     end: int
     text: str
     part: Literal["prompt", "chain"]
+    kind: str | None = None
+    """A guess at what it does, one of the eight kinds of `tracer.analyses.sentence_kinds`; None in the prompt."""
     weight: float | None = None
     """How much the rest depends on it, by the method's score; None where the method cannot say."""
     resampled: Resampled | None = None
