@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
     from tracer.lm.local import LocalLM
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("LlamaConfig", {}),
@@ -205,3 +219,55 @@ def _folder(lm: LocalLM, tmp_path: Path) -> Path:
     lm.model.save_pretrained(folder)
     lm.tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium; Playwright downloads none."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: the report is not opened in a browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+class Visit:
+    """An open page and everything it tried to do behind our back."""
+
+    def __init__(self, browser: Browser, width: int, height: int, scheme: Any) -> None:
+        self.page: Page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+
+    def open(self, path: Path, fragment: str = "") -> Page:
+        """Go there, and wait until the page has drawn itself."""
+        self.page.goto(path.as_uri() + fragment)
+        self.page.wait_for_selector("html[data-ready]", state="attached")
+        return self.page
+
+
+@pytest.fixture
+def window(browser: Browser) -> Iterator[Callable[..., Visit]]:
+    """`window(width=1280, height=800, scheme="light")`: a fresh window, closed after the test."""
+    opened: list[Visit] = []
+
+    def build(width: int = 1280, height: int = 800, scheme: str = "light") -> Visit:
+        opened.append(Visit(browser, width, height, scheme))
+        return opened[-1]
+
+    yield build
+    for visit in opened:
+        visit.page.close()
+
+
+@pytest.fixture
+def visit(window: Callable[..., Visit]) -> Visit:
+    """A desktop window."""
+    return window()

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 from tracer.errors import TracerError
 from tracer.records import Candidate, Edge, Finding, PathStep, Run, Step, TextSpan
-from tracer.viz.html import html_report, part, write_html
+from tracer.viz.html import html_report, write_html
+from tracer.viz.run_data import LONGEST, part
 
 RUN = Run(id="a1b2c3d4e5f6", content_hash="a1b2c3d4e5f6", source="log.json", format="chat", task="Count the whales.")
 STEPS = (
@@ -73,7 +75,9 @@ def page_of(**changes: Any) -> str:
 
 
 def data_of(page: str) -> Any:
-    return json.loads(page.split('id="data">')[1].split("</script>")[0])
+    """The first run of a page, inflated."""
+    block = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    return json.loads(zlib.decompress(base64.b64decode(block["runs"][0])))
 
 
 def test_the_page_refers_to_nothing_outside_itself() -> None:
@@ -110,10 +114,22 @@ def test_a_step_keeps_every_character_of_its_text() -> None:
     assert page.count("</script>") == 2
 
 
+def test_a_text_of_great_length_is_cut_and_says_so() -> None:
+    """Of 20,001 letters the page holds 20,000 and the count; spans of the arguments still count from the whole."""
+    steps = [Step(index=0, agent="a", kind="tool_call", content="x" * (LONGEST + 1), arguments="{}")]
+    step = data_of(html_report(RUN, steps, (), FINDING))["steps"][0]
+    assert (len(step["content"]), step["cuts"], step["wide"]) == (20_000, {"content": 20_001}, 20_001)
+
+
+def test_the_evidence_of_each_tier_stands_apart() -> None:
+    """No judge was asked and nothing was measured here, and both say so."""
+    told = {tier["name"]: tier["asked"] for tier in data_of(page_of())["candidates"][0]["tiers"]}
+    assert told == {"structure": True, "judge": False, "intervention": False}
+
+
 def test_spans_count_as_the_browser_counts() -> None:
     """The whale is one code point and two UTF-16 units, so 11..13 becomes 12..14; the other text has no such sign."""
-    edge = data_of(page_of())["edges"][0]
-    assert (edge["from"], edge["to"]) == ([[12, 14]], [[6, 8]])
+    assert data_of(page_of())["edges"] == [[1, 3, "reused", 0.8, "", [12, 14], [6, 8], 1]]
 
 
 def test_each_step_knows_its_part() -> None:
@@ -125,15 +141,16 @@ def test_each_step_knows_its_part() -> None:
 
 
 def test_no_percentage_stands_alone() -> None:
-    """Headline, candidates and evidence all say where the figure comes from."""
-    text = Elements(page_of()).text
-    assert text.count("41 % (out of domain)") == text.count("41 %") == 3
-    assert text.count("20 % (out of domain)") == text.count("20 %") == 2
+    """Each says where it comes from, in the data and in the lines for readers without scripts."""
+    page = page_of()
+    for text in (Elements(page).text, json.dumps(data_of(page))):
+        assert text.count("41 % (out of domain)") == text.count("41 %") > 0
+        assert text.count("20 % (out of domain)") == text.count("20 %") > 0
 
 
 @pytest.mark.parametrize(
     ("verdict", "title"),
-    [("root_cause", "Root cause"), ("inconclusive", "Inconclusive"), ("no_failure", "No failure")],
+    [("root_cause", "step 1 · Counter"), ("inconclusive", "inconclusive"), ("no_failure", "no failure")],
 )
 def test_every_verdict_has_its_page(verdict: str, title: str) -> None:
     """The reason stands below the title."""
@@ -145,13 +162,13 @@ def test_every_verdict_has_its_page(verdict: str, title: str) -> None:
 def test_a_path_that_does_not_reach_the_symptom_says_so() -> None:
     """The same words as in the terminal."""
     alone = CAUSE.model_copy(update={"path": ()})
-    assert "No words of step 1 reach the symptom, step 3." in Elements(page_of(candidates=(alone,))).text
+    assert data_of(page_of(candidates=(alone,)))["unreached"] == "No words of step 1 reach the symptom, step 3."
 
 
 def test_a_run_without_steps_has_a_page() -> None:
     """Nothing to show is no error."""
     page = html_report(RUN, (), (), FINDING.model_copy(update={"candidates": (), "symptom": None}))
-    assert "0 steps by 0 agents" in page
+    assert "0 steps by 0 agents" in Elements(page).text
 
 
 def test_edges_and_candidates_may_name_steps_that_do_not_exist() -> None:

@@ -1,115 +1,24 @@
 """The report in a real browser: it loads nothing, runs nothing of a log's, and shows what one clicks."""
 
-import shutil
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
 
-from tracer.records import Candidate, Edge, Finding, PathStep, Pointer, Run, Step, TextSpan
+from tracer.records import Candidate, Edge, Finding, PathStep, Run, Step, TextSpan
 from tracer.viz.html import write_html
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+Visit = Any
+"""An open page with what it asked for and complained of: see the fixture."""
+
+
 RUN = Run(id="a1b2c3d4e5f6", content_hash="a1b2c3d4e5f6", source="log.json", format="chat", task="Count the whales.")
-HOSTILE = (
-    "<script>window.pwned=1</script>",
-    "</script><script>window.pwned=1</script>",
-    "</SCRIPT ><script>window.pwned=1</script>",
-    "<!--<script>window.pwned=1</script>",
-    "--><script>window.pwned=1</script>",
-    "<![CDATA[<script>window.pwned=1</script>]]>",
-    "</style><script>window.pwned=1</script>",
-    "</title><script>window.pwned=1</script>",
-    "</textarea><script>window.pwned=1</script>",
-    "</noscript><script>window.pwned=1</script>",
-    "</svg><script>window.pwned=1</script>",
-    "</template><script>window.pwned=1</script>",
-    "<img src=x onerror=window.pwned=1>",
-    "<img src=https://example.com/beacon.png>",
-    '"><img src=x onerror=window.pwned=1>',
-    "'><img src=x onerror=window.pwned=1>",
-    "` onmouseover=window.pwned=1 x=`",
-    '" onfocus=window.pwned=1 autofocus x="',
-    "' onpointerenter='window.pwned=1' x='",
-    "<svg onload=window.pwned=1>",
-    "<svg><script>window.pwned=1</script></svg>",
-    "<svg><animate onbegin=window.pwned=1 attributeName=x dur=1s>",
-    "<svg><use href='data:image/svg+xml,<svg onload=window.pwned=1>'/></svg>",
-    "<math><mtext></form><form><mglyph><style></math><img src onerror=window.pwned=1>",
-    "<body onload=window.pwned=1>",
-    "<iframe srcdoc='<script>parent.pwned=1</script>'></iframe>",
-    "<iframe src=javascript:parent.pwned=1></iframe>",
-    "<object data=javascript:window.pwned=1></object>",
-    "<embed src=javascript:window.pwned=1>",
-    "<a href=javascript:window.pwned=1>step 0</a>",
-    "<base href=https://example.com/>",
-    "<link rel=stylesheet href=https://example.com/x.css>",
-    "<style>@import 'https://example.com/x.css'; *{display:none}</style>",
-    "<meta http-equiv=refresh content='0;url=https://example.com/'>",
-    "<form action=https://example.com/><input autofocus onfocus=window.pwned=1></form>",
-    "<details open ontoggle=window.pwned=1>",
-    "<video><source onerror=window.pwned=1></video>",
-    "<marquee onstart=window.pwned=1>",
-    "<input id=data><input id=evidence><input id=search>",
-    "{{ 7 * 7 }}{% for x in [1] %}{{ self.__init__ }}{% endfor %}",
-    "${window.pwned=1}#{window.pwned=1}<%= window.pwned=1 %>",
-    "__proto__",
-    "constructor",
-    '{"__proto__": {"pwned": 1}}',
-    "javascript:window.pwned=1",
-    "&lt;script&gt;window.pwned=1&lt;/script&gt;",
-    "\u003cscript\u003ewindow.pwned=1\u003c/script\u003e\u2028\u2029",
-    "\x00<script>window.pwned=1</script>\x1b[2J\x07",
-    "\u202e<script>window.pwned=1</script>\u2066",
-    "\ud800<script>window.pwned=1</script>",
-    "+ADw-script+AD4-window.pwned=1+ADw-/script+AD4-",
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium; Playwright downloads none."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: the report is not opened in a browser")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-class Visit:
-    """An open page and everything it tried to do behind our back."""
-
-    def __init__(self, browser: Browser, width: int = 1280, height: int = 800) -> None:
-        self.page: Page = browser.new_page(viewport={"width": width, "height": height})
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
-
-    def open(self, path: Path, fragment: str = "") -> Page:
-        self.page.goto(path.as_uri() + fragment)
-        return self.page
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    """A desktop window."""
-    opened = Visit(browser)
-    yield opened
-    opened.page.close()
 
 
 def span(text: str, words: str) -> TextSpan:
@@ -151,77 +60,6 @@ def plain_report(path: Path) -> Path:
         candidates=(cause, other),
     )
     return write_html(path / "report.html", RUN, steps, [edge], finding)
-
-
-def hostile_report(path: Path) -> Path:
-    """Every field that a log can fill holds an attack."""
-    steps = [
-        Step(
-            index=index,
-            agent=attack,
-            kind="tool_result",
-            role=attack,
-            content=attack,
-            reasoning=attack,
-            reasoning_state="present",
-            recipient=attack,
-            tool=attack,
-            arguments=attack,
-            call_id=attack,
-            tool_status="error",
-            tool_rule=attack,
-            model=attack,
-            raw_time=attack,
-            pointer=Pointer(file=attack, member=attack, path=attack),
-        )
-        for index, attack in enumerate(HOSTILE)
-    ]
-    edges = [
-        Edge(
-            source=index - 1,
-            target=index,
-            origin="reused",
-            weight=0.5,
-            reason=HOSTILE[index],
-            source_spans=(TextSpan(start=0, end=99, text=HOSTILE[index]),),
-            target_spans=(TextSpan(start=1, end=4, text=HOSTILE[index]),),
-        )
-        for index in range(1, len(HOSTILE))
-    ]
-    candidates = tuple(
-        Candidate(
-            rank=index + 1,
-            step=index,
-            agent=attack,
-            probability=0.1,
-            cues=(attack,),
-            path=tuple(PathStep(step=i, agent=a, text=a, origin="reused") for i, a in enumerate(HOSTILE)),
-        )
-        for index, attack in enumerate(HOSTILE)
-    )
-    everything = "".join(HOSTILE)
-    run = RUN.model_copy(
-        update={
-            "id": everything,
-            "task": everything,
-            "framework": everything,
-            "outcome": "failure",
-            "outcome_source": everything,
-        }
-    )
-    finding = Finding(
-        run=everything,
-        analysis=everything,
-        version=1,
-        verdict="root_cause",
-        verdict_reason=everything,
-        method=everything,
-        probability_basis=everything,
-        basis_reason=everything,
-        symptom=len(HOSTILE) - 1,
-        candidates=candidates,
-    )
-    return write_html(path / "hostile.html", run, steps, edges, finding)
 
 
 def test_the_report_opens_from_disk_without_a_request_or_a_complaint(visit: Visit, tmp_path: Path) -> None:
@@ -311,37 +149,6 @@ def test_a_long_text_waits_behind_a_button(visit: Visit, tmp_path: Path) -> None
     assert len(page.locator("#evidence pre").inner_text()) == 5_000
 
 
-def test_nothing_in_a_hostile_log_runs_loads_or_becomes_an_element(visit: Visit, tmp_path: Path) -> None:
-    """Every step is opened; the page keeps its two scripts, asks for nothing and complains of nothing."""
-    assert len(HOSTILE) >= 40
-    report = hostile_report(tmp_path)
-    page = visit.open(report)
-    clean = page.evaluate("Object.getOwnPropertyNames(Object.prototype).sort().join()")
-    for index in range(len(HOSTILE)):
-        page.evaluate("index => { location.hash = `#step=${index}` }", index)
-        page.wait_for_function("title => document.querySelector('.title').textContent === title", arg=f"Step {index}")
-    page.evaluate("document.querySelectorAll('*').forEach((node) => { node.dispatchEvent(new Event('pointerenter')) })")
-    assert page.evaluate("window.pwned ?? ({}).pwned ?? null") is None
-    assert page.evaluate("Object.getOwnPropertyNames(Object.prototype).sort().join()") == clean
-    assert "__defineGetter__" in clean
-    assert "pwned" not in clean
-    assert page.locator("script").count() == 2
-    assert (
-        page.locator("img, iframe, object, embed, base, link, form, video, marquee, math, foreignObject").count() == 0
-    )
-    assert page.evaluate(
-        "[...document.querySelectorAll('a')].every((a) => /^#step=\\d+$/.test(a.getAttribute('href')))"
-    )
-    assert visit.requests == [report.as_uri()]
-    assert visit.complaints == []
-
-
-def test_attacks_are_shown_as_the_text_that_they_are(visit: Visit, tmp_path: Path) -> None:
-    """Escaping hides nothing: the reader sees the tag that the log holds."""
-    page = visit.open(hostile_report(tmp_path), "#step=0")
-    assert page.locator("#evidence pre").first.inner_text() == HOSTILE[0]
-
-
 def test_the_policy_stops_a_script_that_gets_in_all_the_same(visit: Visit, tmp_path: Path) -> None:
     """A second line of defence: an inline script added to the page is refused by the browser."""
     page = visit.open(plain_report(tmp_path))
@@ -352,23 +159,215 @@ def test_the_policy_stops_a_script_that_gets_in_all_the_same(visit: Visit, tmp_p
     assert any("Content Security Policy" in complaint for complaint in visit.complaints)
 
 
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (800, 900), (1280, 800)])
-def test_no_screen_scrolls_sideways(browser: Browser, tmp_path: Path, width: int, height: int) -> None:
-    """Even names and words of a hostile length break inside their column."""
-    visit = Visit(browser, width, height)
-    page = visit.open(hostile_report(tmp_path))
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.close()
-
-
-def test_on_a_phone_the_evidence_comes_up_as_a_sheet_and_goes_again(browser: Browser, tmp_path: Path) -> None:
-    """Out of sight until a step is chosen; Close puts it away."""
-    visit = Visit(browser, 390, 844)
+def test_a_click_on_an_edge_shows_the_reused_words_on_both_sides(visit: Visit, tmp_path: Path) -> None:
+    """In the panel's list; 42 is marked where it came from and where it went."""
     page = visit.open(plain_report(tmp_path))
+    page.locator("#evidence .links button").click()
+    assert page.locator("#evidence .title").inner_text() == "1 → 2"
+    assert page.locator("#evidence mark").all_inner_texts() == ["42", "42"]
+    assert page.locator("#evidence .end pre").all_inner_texts() == ["🐋 I assume 42 whales.", "The answer is 42."]
+
+
+def test_a_click_on_the_drawn_edge_does_the_same(visit: Visit, tmp_path: Path) -> None:
+    """Half way between the dots of step 1 and step 2: lanes 2 and 3 of 44 px, rows of 54 px after one of 26."""
+    page = visit.open(plain_report(tmp_path))
+    canvas = page.locator("canvas.lanes").bounding_box()
+    page.mouse.click(canvas["x"] + 34 + 44 * 1.5, canvas["y"] + 14 + 26 + 54)
+    assert page.locator("#evidence .title").inner_text() == "1 → 2"
+
+
+def test_a_click_on_a_dot_opens_its_step(visit: Visit, tmp_path: Path) -> None:
+    """Step 0 stands in the first lane, half a row below the margin."""
+    page = visit.open(plain_report(tmp_path))
+    canvas = page.locator("canvas.lanes").bounding_box()
+    page.mouse.click(canvas["x"] + 34, canvas["y"] + 14 + 13)
+    page.wait_for_function("document.querySelector('#evidence .title').textContent === 'Step 0'")
+
+
+def pixels(page: Page) -> int:
+    """How much of the lanes is painted."""
+    return int(
+        page.evaluate(
+            """() => { const c = document.querySelector('canvas.lanes');
+            return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((v, k) => k % 4 === 3 && v).length }"""
+        )
+    )
+
+
+def many_report(path: Path, count: int = 200) -> Path:
+    """An order before every tenth step, two agents who reuse each other's numbers, the cause at 30."""
+    steps = [
+        Step(
+            index=k, agent=("Ann", "Bob", "Cid")[k % 3], kind="message", content=f"Number {1000 + k}.",
+            marks=("instruction",) if k % 10 == 0 else (),
+        )
+        for k in range(count)
+    ]  # fmt: skip
+    edges = [
+        Edge(
+            source=k, target=k + 1, origin=("declared", "reused", "similar")[k % 3], weight=0.5, reason="says it again"
+        )
+        for k in range(count - 1)
+    ]
+    cause = Candidate(rank=1, step=30, agent="Ann", probability=0.5, path=(PathStep(step=30, agent="Ann", text=""),))
+    finding = Finding(
+        run=RUN.id, analysis="blame", version=1, verdict="root_cause", method="ranker", symptom=count - 1,
+        candidates=(cause,),
+    )  # fmt: skip
+    return write_html(path / "many.html", RUN, steps, edges, finding)
+
+
+def test_each_origin_can_be_switched_off_and_on_again(visit: Visit, tmp_path: Path) -> None:
+    """Less is drawn without the declared edges; the button says how it stands."""
+    page = visit.open(many_report(tmp_path))
+    switch = page.get_by_role("button", name="declared", exact=True)
+    before = pixels(page)
+    switch.click()
+    assert switch.get_attribute("aria-pressed") == "false"
+    page.wait_for_function("before => true", arg=before)
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    assert pixels(page) < before
+    switch.click()
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    assert pixels(page) == before
+
+
+def test_phases_fold_to_one_line_each_but_what_matters_stays(visit: Visit, tmp_path: Path) -> None:
+    """Twenty orders: twenty headings, with the cause and the symptom between them; one opens by a click."""
+    page = visit.open(many_report(tmp_path))
+    page.get_by_role("button", name="Fold phases").click()
+    page.wait_for_selector(".row.heading")
+    assert page.locator(".row.heading").count() == 20
+    assert page.locator(".row a .index").all_inner_texts() == ["30", "199"]
+    page.locator(".row.heading button", has_text="steps 50–59").click()
+    page.wait_for_selector(".row a[data-step='55']")
+    assert page.locator(".row a .index").all_inner_texts() == ["30", *map(str, range(50, 60)), "199"]
+
+
+def test_an_agents_steps_fold_away_at_its_lane(visit: Visit, tmp_path: Path) -> None:
+    """Bob's step 31 becomes a line that says so, and a click on that line brings it back."""
+    page = visit.open(many_report(tmp_path))
+    page.get_by_role("button", name="Bob").first.click()
+    page.wait_for_selector(".row.folded")
+    assert page.locator(".row a[data-step='31']").count() == 0
+    page.locator(".row.folded button").first.click()
+    page.wait_for_selector(".row a[data-step='31']")
+
+
+def test_the_whole_run_fits_the_window_and_comes_back(visit: Visit, tmp_path: Path) -> None:
+    """f: 200 steps without scrolling and without rows of text; f again: rows, with the chosen step among them."""
+    page = visit.open(many_report(tmp_path))
+    page.keyboard.press("f")
+    page.wait_for_selector(".board.far")
+    assert (
+        page.evaluate("() => { const s = document.querySelector('.scroller'); return s.scrollHeight - s.clientHeight }")
+        <= 1
+    )
+    page.keyboard.press("f")
+    page.wait_for_selector(".board:not(.far)")
+    assert page.locator(".row a[data-step='30']").is_visible()
+
+
+def test_only_the_rows_in_view_exist(visit: Visit, tmp_path: Path) -> None:
+    """Of 200 steps some thirty fit an 800 px window; at the end of the run the last one is there."""
+    page = visit.open(many_report(tmp_path))
+    assert page.locator(".row").count() < 60
+    page.evaluate("() => { const s = document.querySelector('.scroller'); s.scrollTop = s.scrollHeight }")
+    page.wait_for_selector(".row a[data-step='199']")
+    assert page.locator(".row a[data-step='30']").count() == 0
+
+
+def test_the_minimap_leads_to_the_end(visit: Visit, tmp_path: Path) -> None:
+    """A press at its foot scrolls to the last step."""
+    page = visit.open(many_report(tmp_path))
+    box = page.locator("canvas.minimap").bounding_box()
+    page.mouse.click(box["x"] + 20, box["y"] + box["height"] - 2)
+    page.wait_for_selector(".row a[data-step='199']")
+
+
+def test_a_drag_moves_the_run(visit: Visit, tmp_path: Path) -> None:
+    """Two hundred pixels up; a drag is no click, so the chosen step stays."""
+    page = visit.open(many_report(tmp_path))
+    canvas = page.locator("canvas.lanes").bounding_box()
+    top = page.evaluate("document.querySelector('.scroller').scrollTop")
+    page.mouse.move(canvas["x"] + 50, canvas["y"] + 400)
+    page.mouse.down()
+    page.mouse.move(canvas["x"] + 50, canvas["y"] + 200, steps=4)
+    page.mouse.up()
+    assert page.evaluate("document.querySelector('.scroller').scrollTop") == top + 200
+    assert page.locator("#evidence .title").inner_text() == "Step 30"
+
+
+def test_enter_in_the_search_goes_from_hit_to_hit(visit: Visit, tmp_path: Path) -> None:
+    """1111 stands in step 111 only; then 1190 to 1199 in ten steps, of which the first behind step 111 is 190."""
+    page = visit.open(many_report(tmp_path))
+    page.locator("#search").fill("1111")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('#evidence .title').textContent === 'Step 111'")
+    page.locator("#search").fill("number 119")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('#evidence .title').textContent === 'Step 190'")
+    assert page.locator("#found").inner_text() == "10 of 200"
+
+
+def test_the_keys_are_told_and_the_list_goes_away(visit: Visit, tmp_path: Path) -> None:
+    """? opens, Escape closes."""
+    page = visit.open(plain_report(tmp_path))
+    page.keyboard.press("?")
+    assert "next and previous step" in page.locator("dialog").inner_text()
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog", state="detached")
+
+
+def test_the_evidence_can_be_read_wide(visit: Visit, tmp_path: Path) -> None:
+    """w gives it the place of the run, w again gives it back."""
+    page = visit.open(plain_report(tmp_path))
+    narrow = page.locator("#evidence").bounding_box()["width"]
+    page.keyboard.press("w")
+    assert page.locator("#evidence").bounding_box()["width"] > 2 * narrow
+    page.keyboard.press("w")
+    assert page.locator("#evidence").bounding_box()["width"] == narrow
+
+
+def test_the_reader_may_choose_light_or_dark(visit: Visit, tmp_path: Path) -> None:
+    """Whatever the system prefers."""
+    page = visit.open(plain_report(tmp_path))
+    ground = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(ground) == "rgb(252, 251, 249)"
+    page.get_by_role("button", name="Light or dark").click()
+    assert page.evaluate(ground) == "rgb(19, 19, 18)"
+
+
+def test_a_figure_says_what_it_rests_on(visit: Visit, tmp_path: Path) -> None:
+    """Method, version and basis of the probability, when one points at it."""
+    page = visit.open(plain_report(tmp_path))
+    page.locator(".candidates .share").first.hover()
+    assert "estimated P(step 1 is the decisive one | the run failed) = 0.410" in page.locator("#tip").inner_text()
+
+
+def test_a_text_that_was_cut_says_so(visit: Visit, tmp_path: Path) -> None:
+    """Of 25,000 letters 20,000 are in the file."""
+    finding = Finding(run=RUN.id, analysis="blame", version=1, verdict="no_failure", method="ranker")
+    step = Step(index=0, agent="a", kind="message", content="x" * 25_000)
+    page = visit.open(write_html(tmp_path / "cut.html", RUN, [step], [], finding))
+    assert "the first 20,000 of 25,000 characters" in page.locator("#evidence").inner_text()
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (800, 900), (1280, 800)])
+def test_no_screen_scrolls_sideways(window: Callable[..., Visit], tmp_path: Path, width: int, height: int) -> None:
+    """The page is as wide as the window."""
+    page = window(width, height).open(many_report(tmp_path))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_on_a_phone_the_evidence_comes_up_as_a_sheet_and_goes_again(
+    window: Callable[..., Visit], tmp_path: Path
+) -> None:
+    """Out of sight until a step is chosen; Close puts it away."""
+    page = window(390, 844).open(plain_report(tmp_path))
     sheet = page.locator("#evidence")
     assert not sheet.is_visible()
     page.locator(".candidates a").first.click()
     sheet.locator("mark").first.wait_for(state="visible")
     page.get_by_role("button", name="Close").click()
     sheet.wait_for(state="hidden")
-    page.close()

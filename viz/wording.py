@@ -50,6 +50,14 @@ def figure(candidate: Candidate, finding: Finding) -> str:
     return f"{percent(candidate.probability)} ({basis(finding)})"
 
 
+def about(candidate: Candidate, finding: Finding) -> str:
+    """What a candidate's figure rests on, for those who point at it."""
+    if candidate.probability is None:
+        return f"The method {clean(finding.method)} gives an order and no probability."
+    share = f"estimated P(step {candidate.step} is the decisive one | the run failed) = {candidate.probability:.3f}"
+    return f"{share}; {basis(finding)}; method {clean(finding.method)}, version {finding.version}"
+
+
 def leading(finding: Finding) -> Candidate | None:
     """The first candidate, unless there was no failure to explain."""
     return finding.candidates[0] if finding.candidates and finding.verdict != "no_failure" else None

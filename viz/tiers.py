@@ -1,0 +1,58 @@
+"""The evidence for a candidate by tier, cheapest first: what was inferred is never mixed with what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tracer.records import Anchors, AnchorSentence, Candidate, Finding
+from tracer.text import clean, one_line
+
+
+def tiers(candidate: Candidate, finding: Finding, anchors: Sequence[Anchors] = ()) -> list[dict[str, Any]]:
+    """[{"name", "asked", "lines"}] for structure, judge and intervention, the last from the `anchors` of its step."""
+    measured = [line for found in anchors if (line := _measured(found))]
+    return [
+        {"name": "structure", "asked": True, "lines": [*_structure(candidate), *_graph(candidate, finding)]},
+        {"name": "judge", "asked": False, "lines": ["not asked: it needs a language model"]},
+        {
+            "name": "intervention",
+            "asked": bool(measured),
+            "lines": measured or ["nothing was replayed, hidden or written anew for this step"],
+        },
+    ]
+
+
+def _structure(candidate: Candidate) -> list[str]:
+    return [clean(cue) for cue in candidate.cues] or ["no cue fired"]
+
+
+def _graph(candidate: Candidate, finding: Finding) -> list[str]:
+    told = [each for each in finding.evidence.get("graph", ()) if each.get("step") == candidate.step]
+    if not told or finding.symptom is None:
+        return []
+    upstream = "its words reach the symptom" if told[0]["upstream_of_symptom"] else "no words of it reach the symptom"
+    return [f"{upstream} (impact {told[0]['impact']:.2f})"]
+
+
+def _measured(found: Anchors) -> str:
+    """The leading sentence by one method; only resampling and suppression intervene."""
+    if found.method == "resample":
+        told = [(s, s.resampled) for s in found.sentences if s.resampled and s.resampled.verdict == "anchor"]
+        if not told:
+            return "resampling: no sentence of its reasoning moves the outcome for certain"
+        sentence, each = max(told, key=lambda pair: pair[1].low)
+        return (
+            f"resampling: sentence {sentence.index}, {_quoted(sentence)}, moves P(outcome) by "
+            f"{each.effect:+.2f} [{each.low:+.2f}, {each.high:+.2f}]"
+        )
+    if found.method == "suppress":
+        weighed = [s for s in found.sentences if s.part == "chain" and s.weight]
+        if weighed:
+            sentence = max(weighed, key=lambda each: each.weight or 0.0)
+            return f"suppression: most of the later reasoning rests on sentence {sentence.index}, {_quoted(sentence)}"
+    return ""
+
+
+def _quoted(sentence: AnchorSentence) -> str:
+    return f"“{one_line(sentence.text, 80)}”"
