@@ -92,8 +92,8 @@ function toolbar(run, board) {
   const swatch = (origin) => svg("svg", { width: 26, height: 8, "aria-hidden": "true" }, svg("path", { class: `swatch ${origin}`, d: "M1 4H25" }));
   const origins = Object.keys(run.origins).map((origin) => {
     const node = button("", () => {
-      board.origins.toggle(origin);
-      node.setAttribute("aria-pressed", String(board.origins.shown(origin)));
+      board.switchOrigin(origin);
+      node.setAttribute("aria-pressed", String(board.shows(origin)));
     }, "origin");
     node.append(swatch(origin), origin);
     node.setAttribute("aria-pressed", "true");

@@ -6,7 +6,7 @@ function minimap(board) {
   canvas.setAttribute("aria-hidden", "true");
   const pen = canvas.getContext("2d");
 
-  function draw(state) {
+  function draw(view) {
     const height = canvas.clientHeight;
     const scale = devicePixelRatio || 1;
     if (canvas.height !== Math.round(height * scale)) {
@@ -15,18 +15,18 @@ function minimap(board) {
     }
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.clearRect(0, 0, STRIP, height);
-    const unit = height / Math.max(1, state.total);
-    pen.fillStyle = state.ink.rule;
-    pen.fillRect(0, state.top * unit, STRIP, Math.max(6, state.height * unit));
+    const unit = height / Math.max(1, view.total);
+    pen.fillStyle = view.ink.rule;
+    pen.fillRect(0, view.top * unit, STRIP, Math.max(6, view.height * unit));
     const thin = Math.max(1, Math.min(3, unit * 20));
-    for (const item of state.items) {
+    for (const item of view.items) {
       if (item.step === undefined) continue;
-      const step = state.steps[item.step];
-      const x = 5 + ((STRIP - 14) * (step.lane + 0.5)) / state.lanes;
+      const step = view.steps[item.step];
+      const x = 5 + ((STRIP - 14) * (step.lane + 0.5)) / view.lanes;
       const y = (item.top + item.height / 2) * unit;
-      pen.fillStyle = step.part ? state.ink.accent : state.hits?.has(item.step) || step.status ? state.ink.ink : state.ink.faint;
+      pen.fillStyle = step.part ? view.ink.accent : view.hits?.has(item.step) || step.status ? view.ink.ink : view.ink.faint;
       if (step.part) pen.fillRect(x - 4, y - 2, 9, 4);
-      else if (state.hits?.has(item.step)) pen.fillRect(1, y - 1, 5, 2);
+      else if (view.hits?.has(item.step)) pen.fillRect(1, y - 1, 5, 2);
       else pen.fillRect(x, y, step.status ? 4 : 2, thin);
     }
   }
