@@ -23,7 +23,7 @@ import tracer
 STYLES: Final = ("style.css", "board.css", "anchors.css", "tables.css")
 SCRIPTS: Final = (
     "dom.js", "evidence.js", "places.js", "drawing.js", "rows.js", "minimap.js", "board.js", "summary.js", "anchors.js",
-    "list.js", "compare.js", "main.js",
+    "sentences.js", "strip.js", "matrix.js", "agreement.js", "list.js", "compare.js", "main.js",
 )  # fmt: skip
 """In this order; they share one scope."""
 LEVEL: Final = 6
