@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -89,11 +89,39 @@ def dependency_graph(
     return graph_of(database_path(Path(db) if db is not None else None), run)
 
 
-def report(explanation: Explanation, html: str | PathLike[str]) -> Path:
-    """Write an explanation as one self-contained HTML file, and return its path."""
-    from tracer.viz.html import write_html
+def report(
+    of: Explanation | str | Sequence[str] | None = None,
+    file: str | PathLike[str] = "report.html",
+    db: str | PathLike[str] | None = None,
+    *,
+    every: bool = False,
+    medium: Literal["html", "markdown"] = "html",
+    method: str = "ranker",
+    assume: Assumption | None = None,
+    top: int = 5,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Path:
+    """Write a report as one file, self-contained HTML or Markdown, and return its path.
 
-    return write_html(Path(html), *explanation)
+    `of` is what `tracer.blame` returned, a run's address, two addresses to compare, or nothing for the last failed run;
+    `every` reports all runs as a list. What `tracer anchors` found in the reasoning of a run is in its report.
+    """
+    from tracer.config import database_path
+    from tracer.document import document, kind_of, require_file
+    from tracer.explanation import Explanation, Options
+    from tracer.files import write_whole
+    from tracer.reporting import report_all, report_explained, report_runs
+
+    goal, path = Path(file), database_path(Path(db) if db is not None else None)
+    require_file(goal)
+    options = Options(method, assume, top)
+    if every:
+        found = report_all(path, options, progress)
+    elif isinstance(of, Explanation):
+        found = [report_explained(path, of)]
+    else:
+        found = report_runs(path, [of] if isinstance(of, str) else of or (), options)
+    return write_whole(goal, document(found, kind_of(found, every=every), medium).encode())
 
 
 def __getattr__(name: str) -> str:

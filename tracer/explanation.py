@@ -12,6 +12,8 @@ from tracer.records import Edge, Finding, Run, Step
 from tracer.store import Store
 
 Assumption = Literal["failed", "ok"]
+Progress = Callable[[str, int, int], None]
+"""Told what was done last, how many are done, how many there are."""
 
 
 class Options(NamedTuple):
@@ -36,29 +38,56 @@ class Explanation(NamedTuple):
     edges: Sequence[Edge]
     finding: Finding
 
+    def _repr_html_(self) -> str:
+        """The report in a notebook: the same page, in a frame that can neither reach the notebook nor the network."""
+        from tracer.viz.notebook import framed
+
+        return framed(*self)
+
+    def _repr_markdown_(self) -> str:
+        """The report where a notebook shows Markdown only."""
+        from tracer.viz.markdown import markdown_report
+
+        return markdown_report(*self)
+
 
 DEFAULTS = Options()
+
+
+class Held(NamedTuple):
+    """A run as the store holds it."""
+
+    run: Run
+    steps: Sequence[Step]
+    edges: Sequence[Edge] | None
+    """Its graph, where it was computed before."""
 
 
 def explain(path: Path, ref: str | None = None, options: Options = DEFAULTS) -> Explanation:
     """Explain one run: `ref`, or the last failed one, and keep graph and finding in the store."""
     with Store.open(path, read_only=True) as store:
-        run = store.run(ref) if ref else last_failed(store)
-        steps, edges = store.steps(run.id), store.edges(run.id)
-    [explained] = _explained([(run, steps, edges)], options)
-    _keep(path, [explained], set() if edges is not None else {run.id})
+        held = hold(store, store.run(ref) if ref else last_failed(store))
+    [explained] = explain_held(path, [held], options)
     return explained
 
 
-def explain_all(
-    path: Path,
-    options: Options = DEFAULTS,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> list[Explanation]:
+def explain_all(path: Path, options: Options = DEFAULTS, progress: Progress | None = None) -> list[Explanation]:
     """Explain every run that is not known to have succeeded, in the order of ingestion."""
     with Store.open(path, read_only=True) as store:
         runs = [run for run in store.runs() if run.outcome != "success" or options.assume == "failed"]
-        held = [(run, store.steps(run.id), store.edges(run.id)) for run in runs]
+        held = [hold(store, run) for run in runs]
+    return explain_held(path, held, options, progress)
+
+
+def hold(store: Store, run: Run) -> Held:
+    """The run with what the store has of it."""
+    return Held(run, store.steps(run.id), store.edges(run.id))
+
+
+def explain_held(
+    path: Path, held: Sequence[Held], options: Options = DEFAULTS, progress: Progress | None = None
+) -> list[Explanation]:
+    """Explain runs that were read from the store before, and keep graphs and findings there."""
     found = []
     for done, explained in enumerate(_explained(held, options)):
         if progress:
@@ -94,9 +123,7 @@ def last_failed(store: Store) -> Run:
     raise NoSuchRunError("the database holds no runs: run `tracer ingest LOGS` first")
 
 
-def _explained(
-    held: Sequence[tuple[Run, Sequence[Step], Sequence[Edge] | None]], options: Options
-) -> Iterator[Explanation]:
+def _explained(held: Sequence[Held], options: Options) -> Iterator[Explanation]:
     from tracer.analyses.blame import blame
     from tracer.analyses.failure import load as load_failure
     from tracer.analyses.ranker import load as load_ranker

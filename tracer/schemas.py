@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
@@ -266,6 +266,17 @@ class ResamplingBench(Form):
     engine: dict[str, Any]
 
 
+class WrittenReport(Form):
+    """`tracer report`: the file that was written."""
+
+    schema_id: str = Field(default="urn:blametrace:schema:report:1", alias="schema")
+    file: str
+    format: Literal["html", "markdown"]
+    kind: Literal["run", "pair", "list"]
+    runs: list[str]
+    bytes: int
+
+
 class PlantedFault(Form):
     """A fault that was planted in a demo run, beside the rank that blame gave it."""
 
@@ -356,6 +367,7 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "mark": (Marked, 1),
     "blame": (BlameReport, 1),
     "graph": (GraphReport, 1),
+    "report": (WrittenReport, 1),
     "demo": (DemoReport, 1),
     "train-ranker": (TrainedRanker, 1),
     "train-failure": (TrainedFailure, 1),

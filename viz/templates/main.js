@@ -202,6 +202,11 @@ function runScreen(run, back) {
 async function follow() {
   const asked = route();
   const { kind, ids } = held.contents;
+  // A step without its run belongs to the run on view; then the address says so, for it may be sent to others.
+  if (kind !== "run" && screen?.id && asked.run === undefined && asked.step !== undefined) {
+    location.replace(address({ ...asked, run: screen.id }));
+    return undefined;
+  }
   const id = kind === "run" ? ids[0] : asked.run;
   const run = id === undefined ? null : await runOf(id);
   if (!run) return overview(kind);
@@ -222,7 +227,7 @@ function overviewLink(kind) {
 async function overview(kind) {
   if (screen?.id === "") return;
   screen?.stop?.();
-  screen = { id: "", keys: {}, follow() {} };
+  screen = { id: "", keys: { "/": () => document.getElementById("search")?.focus() }, follow() {} };
   place.className = "sheet";
   document.title = kind === "list" ? "runs · tracer" : "two runs · tracer";
   const view = kind === "list" ? listView(held.contents) : compareView(held.contents, await Promise.all(held.contents.ids.map(runOf)));
