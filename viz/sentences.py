@@ -25,8 +25,10 @@ ALTERNATIVE: Final = 600
 """Of one that stands in its place."""
 WORDS: Final = {NONE: "no answer", TRUNCATED: "cut off before an answer"}
 _COUNTED: Final = ("before", "after", "effect", "low", "high", "n_before", "n_after", "q", "verdict", "different")
+_SAME: Final = ("method", "model", "revision", "parameters")
 
 Place = tuple[int, int]
+"""Start and end of a sentence."""
 
 
 def sentences_view(found: Sequence[Anchors], agreement: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -72,9 +74,6 @@ def _names(found: Sequence[Anchors], agreement: Mapping[str, Any] | None) -> lis
     ]
 
 
-_SAME: Final = ("method", "model", "revision", "parameters")
-
-
 def _key(each: Mapping[str, Any]) -> list[Any]:
     return [each[name] for name in _SAME]
 
@@ -88,7 +87,9 @@ def _method(found: Anchors, name: str, places: Mapping[Place, int]) -> dict[str,
     return {
         "name": one_line(name, 60),
         **{key: getattr(found, key) for key in ("method", "score", "model", "revision")},
-        "parameters": [[key, str(value)] for key, value in found.parameters.items() if value not in (None, False)],
+        "parameters": [
+            [key, str(value)] for key, value in found.parameters.items() if value is not None and value is not False
+        ],
         "facts": _facts(found.evidence),
         "signed": _signed(found) is not None,
         "values": _values(found, rows),

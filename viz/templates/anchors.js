@@ -1,6 +1,7 @@
 // The anchors view: the reasoning of one step as text, each sentence tinted by what the outcome owes to it. Above it the
 // same over position, beside it what else would have been written; one tab per method, and all of them side by side.
 const ANCHOR_METHODS = {
+  __proto__: null,
   resample: { name: "Resampling", asks: "Write the rest anew, many times, from before and from after each sentence: how far does the chance of the outcome move?" },
   forced: { name: "Forced answer", asks: "Force the answer before and after each sentence: how far does the outcome’s probability move? Exact, nothing is drawn." },
   suppress: { name: "Suppression", asks: "Hide a sentence from all that follows: how much of what later sentences rest on is gone? It has a size, but no direction.", most: "Most rests on", ends: ["What rests on it", "What it rests on"] },
@@ -8,6 +9,7 @@ const ANCHOR_METHODS = {
   surprisal: { name: "Surprisal", asks: "How unexpected were its words to the model? It says nothing of what became of them.", most: "Least expected:" },
 };
 const SENTENCE_KINDS = {
+  __proto__: null,
   problem_setup: ["S", "setup of the problem"],
   plan_generation: ["P", "plan"],
   fact_retrieval: ["F", "fact"],
@@ -263,7 +265,7 @@ function classLegend(r) {
 }
 
 function kindChip(kind) {
-  const [letter, words] = SENTENCE_KINDS[kind] ?? ["?", "unknown"];
+  const [letter, words] = Object.hasOwn(SENTENCE_KINDS, kind) ? SENTENCE_KINDS[kind] : ["?", "unknown"];
   const place = Object.keys(SENTENCE_KINDS).indexOf(kind);
   return tip(make("span", `an-chip kind-${place}`, letter), `${words} (guessed)`);
 }
@@ -293,8 +295,8 @@ function receiverHeads(method) {
 }
 
 function smallPrint(method) {
-  const notes = method.notes.map((note) => make("p", "", note));
+  const notes = method.notes.map((note) => make("p", "", oneLine(note, 300)));
   const set = method.parameters.map(([name, value]) => `${oneLine(name, 40)} ${oneLine(value, 60)}`).join(", ");
-  const who = make("p", "", [`${method.model} ${method.revision.slice(0, 12)}`, ...method.facts, set].filter(Boolean).join(" · "));
+  const who = make("p", "", [`${oneLine(method.model, 80)} ${oneLine(method.revision, 12)}`, ...method.facts, set].filter(Boolean).join(" · "));
   return [make("footer", "an-small-print", ...notes, who)];
 }
