@@ -79,7 +79,8 @@ def parting(left: Reported, right: Reported, found: Divergence) -> list[str]:
     if found.first is None:
         return []
     row = found.rows[found.first]
-    lines = [f"{wording.count(found.first, 'step')} before it say the same" if found.first else "nothing before it"]
+    same = {0: "They begin there", 1: "The step before it is the same"}
+    lines = [same.get(found.first, f"The {found.first:,} steps before it are the same")]
     if row.left is None or row.right is None or not row.left_words or not row.right_words:
         return lines
     halves = ((left.steps[row.left], row.left_words), (right.steps[row.right], row.right_words))

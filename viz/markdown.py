@@ -56,7 +56,7 @@ def markdown_list(rows: Sequence[Listed]) -> str:
     head = ("run", "outcome", "verdict", "step", "agent", "probability", "steps", "task")
     lines = (
         (
-            code(row.run),
+            code(row.run, cell=True),
             row.outcome,
             _VERDICTS[row.verdict],
             "" if row.step is None else str(row.step),
@@ -74,13 +74,18 @@ def markdown_comparison(left: Reported, right: Reported, found: Divergence) -> s
     """Two runs: the verdict of each, where they part, and every row that is not the same."""
     called = names(left.run, right.run)
     heads = [
-        (name, code(side.run.id), _headline(side.finding), escaped(wording.outcome(side.run, side.finding)))
+        (
+            name,
+            code(side.run.id, cell=True),
+            _headline(side.finding, cell=True),
+            escaped(wording.outcome(side.run, side.finding)),
+        )
         for side, name in zip((left, right), called, strict=True)
     ]
     different = [row for row in found.rows if row.how != "same"]
     parts = [
         f"## {escaped(summary(left, right, found))}",
-        escaped("; ".join(parting(left, right, found))).capitalize(),
+        escaped("; ".join(parting(left, right, found))),
         _table(("", "run", "verdict", "outcome"), heads),
         *_parting(left, right, found),
         *(["### What differs", _rows(different, left, right, called)] if different else []),
@@ -121,10 +126,11 @@ def _longest(text: str) -> int:
     return max(map(len, re.findall("`+", text)), default=0)
 
 
-def _headline(finding: Finding) -> str:
+def _headline(finding: Finding, *, cell: bool = False) -> str:
     first = wording.leading(finding)
     if finding.verdict == "root_cause" and first:
-        return f"Root cause: step {first.step} by {code(first.agent, 60)}, {escaped(wording.figure(first, finding))}"
+        who = code(first.agent, 60, cell=cell)
+        return f"Root cause: step {first.step} by {who}, {escaped(wording.figure(first, finding))}"
     return escaped(wording.headline(finding).capitalize())
 
 
