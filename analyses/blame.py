@@ -12,7 +12,7 @@ from tracer.analyses.first_code import first_code
 from tracer.analyses.first_error import first_error
 from tracer.analyses.graphtracer import graphtracer
 from tracer.analyses.last_actor import last_actor
-from tracer.analyses.ranker import RankerModel, cues, rank, ranker, shipped
+from tracer.analyses.ranker import RankerModel, cues, observed, rank, ranker, shipped
 from tracer.analyses.ranking import Method, Ranking
 from tracer.analyses.rule_r import rule_r
 from tracer.analyses.second_actor import second_actor
@@ -81,7 +81,7 @@ def blame(
         outcome=outcome,
         p_failed=chance,
         symptom=features.view.symptom,
-        candidates=_candidates(features, ranking, used, top),
+        candidates=_candidates(features, ranking, used if method == "ranker" else None, top),
         evidence=_evidence(features, ranking, top),
     )
 
@@ -104,11 +104,11 @@ def _verdict(ranking: Ranking, threshold: float, chance: float | None) -> tuple[
     return "inconclusive", f"only step {first} can be blamed, and little speaks for it"
 
 
-def _candidates(features: Features, ranking: Ranking, model: RankerModel, top: int) -> tuple[Candidate, ...]:
+def _candidates(features: Features, ranking: Ranking, model: RankerModel | None, top: int) -> tuple[Candidate, ...]:
     view = features.view
     found = []
     for position, index in enumerate(ranking.order[:top]):
-        told = cues(features, index, model) if ranking.probability else ((ranking.words,) if position == 0 else ())
+        told = cues(features, index, model) if model else ((ranking.words,) if position == 0 else ())
         path = propagation_path(view.steps, view.edges, index, view.symptom) if index <= view.symptom else ()
         found.append(
             Candidate(
@@ -116,6 +116,7 @@ def _candidates(features: Features, ranking: Ranking, model: RankerModel, top: i
                 step=index,
                 agent=view.steps[index].agent,
                 probability=ranking.probability[index] if ranking.probability else None,
+                interval=observed(model, ranking.probability[index]) if model and ranking.probability else None,
                 cues=told,
                 path=path,
             )

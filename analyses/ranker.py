@@ -21,12 +21,24 @@ from tracer.analyses.logit import log_softmax
 from tracer.analyses.ranking import Ranking
 from tracer.analyses.rule_r import rule_r
 from tracer.errors import BadInputError
-from tracer.records import Record
+from tracer.records import Interval, Record
+from tracer.stats import wilson
 
 CUES = 3
 """At most so many cues are told for a candidate."""
 _CUE_FLOOR = 0.1
 """A feature is told when it raises the log-odds of a step against the run's average candidate by at least this much."""
+
+
+class Bin(Record):
+    """Steps that were given about the same probability, on runs held out of the training."""
+
+    low: float
+    high: float
+    """Probabilities above `low` and up to `high`."""
+    n: int
+    right: int
+    """How many of them were the labelled step."""
 
 
 class RankerModel(Record):
@@ -42,6 +54,8 @@ class RankerModel(Record):
     threshold: float
     """Top probability from which on a verdict is more often right than wrong; below it the verdict is inconclusive."""
     families: dict[str, Family]
+    reliability: tuple[Bin, ...] = ()
+    """Out-of-fold probabilities of the training runs against their labels."""
 
 
 @cache
@@ -82,6 +96,15 @@ def distribution(features: Features, model: RankerModel) -> dict[int, float]:
         chosen = rule_r(features).order[0]
         inside = (1 - model.rule_share) * inside + model.rule_share * np.array([i == chosen for i in view.candidates])
     return spread(dict(zip(view.candidates, inside.tolist(), strict=True)), len(view.steps), model.outside)
+
+
+def observed(model: RankerModel, probability: float) -> Interval | None:
+    """The share of labelled steps among those with about this probability: Wilson's 95 % interval, and their number."""
+    for each in model.reliability:
+        if each.low < probability <= each.high and each.n:
+            share = wilson(each.right, each.n)
+            return Interval(low=round(share.low, 4), high=round(share.high, 4), n=each.n)
+    return None
 
 
 def spread(inside: dict[int, float], steps: int, outside: float) -> dict[int, float]:

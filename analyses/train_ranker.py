@@ -3,7 +3,8 @@
 1. The L2 strength is the one of STRENGTHS with the best log-loss in a grouped 5-fold cross-validation.
 2. The threshold comes from the same out-of-fold predictions: a logistic curve of "the top step is the label" over the
    logit of the top probability is fitted, and the threshold is where it crosses one half.
-3. Weights are fitted on all runs; a feature is scaled by its standard deviation while fitting.
+3. The reliability table counts, in the same predictions, how many steps of about the same probability are labelled.
+4. Weights are fitted on all runs; a feature is scaled by its standard deviation while fitting.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,12 +21,14 @@ from tracer.analyses.cases import Case, folds
 from tracer.analyses.domain import Family, family_of
 from tracer.analyses.features import FEATURES, POSITION, Feature
 from tracer.analyses.logit import Array, fit, log_softmax, stack
-from tracer.analyses.ranker import RankerModel, spread
+from tracer.analyses.ranker import Bin, RankerModel, spread
 from tracer.errors import BadInputError
 from tracer.stats import logistic
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0)
 INNER_FOLDS = 5
+BORDERS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0)
+"""Of the reliability table: about equally many labelled steps in each."""
 MIN_RUNS = 20
 """Fewer labelled runs than this teach nothing that a rule does not know."""
 
@@ -50,7 +54,10 @@ def train(cases: Sequence[Case]) -> Trained:
     losses = {strength: _log_loss(cases, predicted) for strength, predicted in trials.items()}
     strength = min(losses, key=lambda key: losses[key])
     threshold = _threshold(cases, trials[strength])
-    return Trained(fit_model(cases, strength, threshold), strength, losses[strength])
+    model = fit_model(cases, strength, threshold)
+    return Trained(
+        model.model_copy(update={"reliability": _reliability(cases, trials[strength])}), strength, losses[strength]
+    )
 
 
 def fit_model(cases: Sequence[Case], strength: float, threshold: float = 0.5) -> RankerModel:
@@ -130,6 +137,16 @@ def _threshold(cases: Sequence[Case], predicted: Sequence[dict[int, float]]) -> 
     right = np.asarray([float(i == case.label.step) for i, case in zip(top, cases, strict=True)])
     intercept, slope = logistic(np.log(stated / (1 - stated))[:, None], right)
     return float(1 / (1 + math.exp(min(intercept / slope, 700.0)))) if slope > 0 else 1.0
+
+
+def _reliability(cases: Sequence[Case], predicted: Sequence[dict[int, float]]) -> tuple[Bin, ...]:
+    """Every step counts, the label's and all others."""
+    steps = [(p, i == case.label.step) for case, each in zip(cases, predicted, strict=True) for i, p in each.items()]
+    return tuple(
+        Bin(low=low, high=high, n=len(held), right=sum(held))
+        for low, high in pairwise(BORDERS)
+        for held in [[right for p, right in steps if low < p <= high]]
+    )
 
 
 def group_hash(case: Case) -> str:

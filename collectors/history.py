@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tracer.collectors.orchestrator import bookkeeping
+from tracer.collectors.reasoning import from_fields, gather, split_think
 from tracer.collectors.tool_outcome import from_text
 from tracer.records import Pointer, Step
 
@@ -31,7 +32,8 @@ def text_of(content: Any) -> str:
 
 def chat_step(index: int, entry: Mapping[str, Any], pointer: Pointer) -> Step:
     """A step of an AutoGen-like chat: the speaker is `name`; `role` is only one agent's view of who spoke."""
-    content = text_of(entry.get("content"))
+    text, inline = split_think(text_of(entry.get("content")))
+    content, thought = gather(text, [*from_fields(entry), *inline])
     role = str(entry.get("role") or "") or None
     base = Step(
         index=index,
@@ -39,6 +41,9 @@ def chat_step(index: int, entry: Mapping[str, Any], pointer: Pointer) -> Step:
         kind="message",
         role=role,
         content=content,
+        reasoning=thought.text,
+        reasoning_state=thought.state,
+        reasoning_origin=thought.origin,
         pointer=pointer,
     )
     if _TERMINATE.match(content):

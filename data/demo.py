@@ -1,6 +1,7 @@
 """The demo runs: which files ship, and which fault was planted where.
 
-`demo_langgraph.py` and `demo_ag2.py` made the files; nothing that analyses a run reads what stands here about faults.
+`demo_langgraph.py`, `demo_ag2.py` and `demo_pocket.py` made the files; nothing that analyses a run reads what stands
+here about faults.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class DemoRun(NamedTuple):
     outcome_in_log: bool
     """Whether the file says so itself."""
     planted_agent: str | None = None
-    """Who makes the mistake; None where nobody does."""
+    """Who makes the mistake; None where nobody does. In the run of the pocket model it came about by itself."""
     planted_step: str = ""
     """The mistake, in words."""
     planted_fragment: str = ""
@@ -35,6 +36,18 @@ class DemoRun(NamedTuple):
 
 
 DEMO_RUNS: tuple[DemoRun, ...] = (
+    DemoRun(
+        file="box-count.messages.json",
+        title="A solver that thinks aloud gets one sum wrong",
+        framework="AG2",
+        agents=("planner", "clerk", "solver", "checker", "reporter"),
+        outcome="failure",
+        outcome_in_log=False,
+        planted_agent="solver",
+        planted_step="gets a sum wrong in its reasoning and answers with it",
+        planted_fragment="boxed{ ",
+        why="The sheet is read out rightly; checker and reporter only pass on what the solver said.",
+    ),
     DemoRun(
         file="bike-sales.ag2.json",
         title="A coder counts in made-up data",

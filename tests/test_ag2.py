@@ -94,6 +94,16 @@ def test_a_plan_with_code_stays_a_plan(tmp_path: Path) -> None:
     ]
 
 
+def test_a_thought_between_tags_is_reasoning_and_not_said(tmp_path: Path) -> None:
+    """Models that think aloud are driven by AG2 too: the others never saw the thought, so it is no content."""
+    history = [
+        *HISTORY[:2],
+        {"content": "<think> 3 plus 5 = 11. </think>\nIt is 11.", "role": "user", "name": "solver"},
+    ]
+    step = read(tmp_path, history).steps[2]
+    assert (step.content, step.reasoning, step.reasoning_origin) == ("It is 11.", " 3 plus 5 = 11. ", "<think>")
+
+
 def test_an_entry_with_several_calls_is_several_steps(tmp_path: Path) -> None:
     """Each result is joined to its call by id; who executed it is the entry's name; its tool is the call's."""
     _, steps = read(tmp_path, CALLS)

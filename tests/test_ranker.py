@@ -5,6 +5,7 @@ import math
 import random
 from collections.abc import Sequence
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tracer.analyses import ranker
 from tracer.analyses.cases import Case, folds, prepare
 from tracer.analyses.domain import Family, basis
 from tracer.analyses.features import FEATURES, Features
-from tracer.analyses.ranker import RankerModel, cues, distribution, load, rank, shipped
+from tracer.analyses.ranker import Bin, RankerModel, cues, distribution, load, observed, rank, shipped
 from tracer.analyses.train_ranker import (
     STRENGTHS,
     fit_model,
@@ -309,3 +310,30 @@ def test_the_method_uses_the_shipped_weights(cases: list[Case]) -> None:
     features = cases[0].features
     assert ranker.ranker(features) == rank(features, shipped())
     assert np.isclose(sum(distribution(features, shipped()).values()), 1)
+
+
+def test_a_figure_comes_with_how_often_its_like_was_right() -> None:
+    """Wilson's interval of 5 of 10 is [.237, .763]; outside the filled bins nothing is known."""
+    bins = (Bin(low=0.0, high=0.2, n=0, right=0), Bin(low=0.2, high=0.5, n=10, right=5))
+    model = shipped().model_copy(update={"reliability": bins})
+    found = observed(model, 0.5)
+    assert found is not None
+    assert (round(found.low, 3), round(found.high, 3), found.n) == (0.237, 0.763, 10)
+    assert observed(model, 0.2) is None
+    assert observed(model, 0.9) is None
+
+
+def test_every_step_of_the_training_runs_is_counted_once_in_the_table() -> None:
+    """40 runs: as many right steps as labels, each step in one bin."""
+    cases = [prepare(each) for each in planted(40)]
+    table = train(cases).model.reliability
+    assert sum(each.right for each in table) == 40
+    assert sum(each.n for each in table) == sum(len(case.steps) for case in cases)
+
+
+def test_the_shipped_table_grows_with_the_figure() -> None:
+    """Steps with a higher probability are more often the labelled one, but for chance between neighbours."""
+    shares = [each.right / each.n for each in shipped().reliability]
+    assert shares[0] < 0.02
+    assert shares[-1] > 0.5
+    assert sum(a > b for a, b in pairwise(shares)) <= 1

@@ -210,6 +210,9 @@ class Candidate(Record):
     agent: str
     probability: float | None
     """Calibrated P(this step is the decisive one | the run failed); None for methods that only rank."""
+    interval: Interval | None = None
+    """How often a step with about this probability was the labelled one, on runs that the method was not fitted on:
+    95 % interval, with the number of such steps. None where the method knows no such runs."""
     cues: tuple[str, ...] = ()
     path: tuple[PathStep, ...] = ()
 

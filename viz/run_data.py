@@ -81,6 +81,7 @@ def _candidate(candidate: Candidate, finding: Finding, anchors: Sequence[Anchors
         "step": candidate.step,
         "agent": wording.agent(candidate.agent),
         "probability": candidate.probability,
+        "interval": [candidate.interval.low, candidate.interval.high] if candidate.interval else None,
         "figure": wording.figure(candidate, finding),
         "about": wording.about(candidate, finding),
         "cues": wording.cues(candidate),

@@ -55,7 +55,14 @@ def about(candidate: Candidate, finding: Finding) -> str:
     if candidate.probability is None:
         return f"The method {clean(finding.method)} gives an order and no probability."
     share = f"estimated P(step {candidate.step} is the decisive one | the run failed) = {candidate.probability:.3f}"
-    return f"{share}; {basis(finding)}; method {clean(finding.method)}, version {finding.version}"
+    return f"{share}{_observed(candidate)}; {basis(finding)}; method {clean(finding.method)}, version {finding.version}"
+
+
+def _observed(candidate: Candidate) -> str:
+    if candidate.interval is None:
+        return ""
+    low, high, n = candidate.interval.low, candidate.interval.high, candidate.interval.n
+    return f"; of {n} steps with about this figure, on labelled runs held out of training, {low:.0%} to {high:.0%} were it"
 
 
 def leading(finding: Finding) -> Candidate | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.options import AsJson
-from tracer.cli.output import hint, print_report, report_width
+from tracer.cli.output import ProgressBar, hint, print_report, report_width
 from tracer.files import write_whole
 
 if TYPE_CHECKING:
@@ -20,12 +20,8 @@ if TYPE_CHECKING:
     from tracer.records import Run
 
 FOLDER = Path("tracer-demo")
-BELIEVES = 2
-"""A problem of the pocket world in whose chain of thought a rumour is believed, and never taken back."""
-_INSIDE = {
-    "suppress": "Inside a step: which sentences does a chain of thought rest on? (The pocket model reads it.)",
-    "resample": "And which one turned its answer? (The pocket model writes it anew from every sentence on.)",
-}
+METHODS = ("suppress", "resample")
+"""Of those that explain the reasoning: what rests on a sentence, and which one turned the answer."""
 
 
 def demo(
@@ -34,30 +30,38 @@ def demo(
     ] = FOLDER,
     as_json: AsJson = False,
 ) -> None:
-    """Explain five shipped runs of small agent teams, and write the HTML report of one.
+    """Explain six shipped runs of small agent teams, and write the HTML report of one.
 
-    LangGraph and AG2 made them, on scripted models; four have a planted fault, of which blame is told nothing.
+    In one a small language model thinks aloud and slips, and the report shows at which sentence. LangGraph and AG2 made
+    the others on scripted models; four of those have a planted fault, of which blame is told nothing.
 
     \b
     Example: tracer demo
     """
     from tracer.data.demo import DEMO_RUNS
-    from tracer.explanation import explain, explain_all
+    from tracer.document import document
+    from tracer.explanation import explain_all
     from tracer.files import make_folder
-    from tracer.viz.html import write_html
+    from tracer.reporting import report_runs
 
     database = make_folder(folder) / "demo.duckdb"
     runs = _load(database, DEMO_RUNS)
     found = {each.run.id: each for each in explain_all(database)}
-    shown = explain(database, runs[DEMO_RUNS[0].file].id)
-    report = write_html(folder / "report.html", *shown).resolve()
+    shown = found[runs[DEMO_RUNS[0].file].id]
     told = [(run, found[runs[run.file].id]) for run in DEMO_RUNS if run.planted_agent]
+    if not as_json:
+        _print(shown, told, len(runs), database)
+    step = next(step.index for step in shown.steps if step.reasoning)
+    missing = _print_anchors(f"{shown.run.id}:{step}", database, quiet=as_json)
+    report = write_whole(
+        folder / "report.html", document(report_runs(database, [shown.run.id]), "run", "html").encode()
+    )
     if as_json:
-        print(json.dumps({"database": str(database), "report": str(report), "runs": list(_rows(told))}, indent=2))
+        rows = list(_rows(told))
+        print(json.dumps({"database": str(database), "report": str(report.resolve()), "runs": rows}, indent=2))
         return
-    _print(shown, told, len(runs), database)
-    _print_anchors(folder)
-    print(f"\nHTML report: {report}")
+    print(f"\n{missing}" if missing else "", end="")
+    print(f"\nHTML report: {report.resolve()}")
     hint(f"`tracer ingest YOUR_LOGS`, then `tracer blame`; or look around here: `tracer runs --db {database}`")
 
 
@@ -76,35 +80,32 @@ def _load(database: Path, demo_runs: Sequence[DemoRun]) -> dict[str, Run]:
     return runs
 
 
-def _print_anchors(folder: Path) -> None:
-    """Explain a chain of thought of the pocket world, live, where the extra for it is installed."""
+def _print_anchors(target: str, database: Path, *, quiet: bool) -> str:
+    """Explain the reasoning inside the step live; without the extra for it, the line that says what is left out."""
     from tracer.anchor_options import Options
     from tracer.anchoring import anchor
-    from tracer.data.world import TEST, problem, trace
     from tracer.errors import MissingExtraError
-    from tracer.viz.anchors import anchors_report
     from tracer.viz.resampling import resampling_report
 
-    file = folder / "chain-of-thought.txt"
-    write_whole(file, f"{trace(problem(TEST.start + BELIEVES), 0).text}\n".encode())
-    reports = {"suppress": anchors_report, "resample": resampling_report}
     try:
-        for method, question in _INSIDE.items():
-            found = anchor(str(file), folder / "demo.duckdb", Options(method))
-            print(f"\n{question}\n")
-            print_report(reports[method](found, width=report_width()))
+        with ProgressBar("reading the solver's reasoning") as progress:
+            found = [anchor(target, database, Options(method), progress) for method in METHODS]
     except MissingExtraError as missing:
-        print(f"\nInside a step: left out: {missing}")
+        return f"Which sentence of its reasoning it was is left out: {missing}\n"
+    if not quiet:
+        print("\nInside that step: the pocket model writes its reasoning anew from every sentence on.\n")
+        print_report(resampling_report(found[-1], width=report_width()))
+    return ""
 
 
 def _print(shown: Explanation, told: Sequence[tuple[DemoRun, Explanation]], runs: int, database: Path) -> None:
     from tracer.viz.terminal import blame_report, blame_table
 
-    print(f"{runs} runs of LangGraph and AG2 teams are in {database}. One in detail:\n")
+    print(f"{runs} runs of small agent teams are in {database}. One in detail:\n")
     print_report(blame_report(shown.run, shown.steps, shown.finding, width=report_width()))
     print("\nAll that failed:\n")
     print_report(blame_table(((each.run, each.finding) for _, each in told), width=report_width()))
-    print("\nWhat was planted, to compare:\n")
+    print("\nWhat went wrong in truth, to compare:\n")
     for row in _rows(told):
         rank = f"ranked {row['rank']}" if row["rank"] else "not among the candidates listed"
         print(f"  {row['run']}  step {row['planted_step']}: the {row['agent']} {row['fault']}; {rank}")

@@ -12,6 +12,13 @@ function bar(candidate) {
   const fill = make("span", "fill");
   fill.style.setProperty("width", `${100 * candidate.probability}%`);
   const node = make("span", "bar", fill);
+  if (candidate.interval) {
+    const [low, high] = candidate.interval;
+    const range = make("span", "range");
+    range.style.setProperty("left", `${100 * low}%`);
+    range.style.setProperty("width", `${100 * (high - low)}%`);
+    node.append(range);
+  }
   node.setAttribute("aria-hidden", "true");
   return node;
 }
