@@ -27,7 +27,7 @@ function sideRow(state, every, k) {
   const cells = every.map((each) => {
     const value = each.method.values[k];
     if (value === null) return make("td", "", make("span", "an-soft", "–"));
-    const told = each.method.signed ? signed(value) : threeDigits(value);
+    const told = valueWords(each.method, k);
     const size = 49 * each.strength(k) * (each.method.signed ? 1 : 2);
     const x = each.method.signed ? (value < 0 ? 50 - size : 50) : 1;
     const bar = svg("svg", { viewBox: "0 0 100 12", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("rect", { class: each.kind(k), x, y: 2, width: Math.max(1, size), height: 8 }));

@@ -179,8 +179,10 @@ function sureness(method, k) {
 }
 
 const threeDigits = (value) => (value === 0 ? "0" : value < 0.0005 ? "<0.001" : value < 1 ? value.toFixed(3) : String(Number(value.toPrecision(3))));
+const effectWords = (value) => (Math.abs(value) < 0.005 ? "0.00" : signed(value));
+const valueWords = (method, k) => (method.signed ? effectWords : threeDigits)(method.values[k]);
 const twoDigits = (value) => value.toFixed(2);
-const intervalWords = (low, high) => `[${signed(low)}, ${signed(high)}]`;
+const intervalWords = (low, high) => `[${effectWords(low)}, ${effectWords(high)}]`;
 const verdictOf = (kind) => SENTENCE_CLASSES[kind][0];
 const pOf = (q) => (q < 0.001 ? "<0.001" : q.toFixed(3));
 
@@ -198,8 +200,8 @@ function figureWords(r, k) {
   const told = method.resampled[k];
   const value = method.values[k];
   if (value === null) return "no figure by this method";
-  if (told) return `${verdictOf(r.kind(k))}: ${signed(value)} ${intervalWords(told.low, told.high)} on P(outcome), q ${pOf(told.q)}\nP ${twoDigits(told.before)} → ${twoDigits(told.after)}, from ${told.n_before} and ${told.n_after} rollouts`;
-  if (method.signed) return `${verdictOf(r.kind(k))}: ${signed(value)} on the outcome’s probability when it is forced; exact, so without an interval`;
+  if (told) return `${verdictOf(r.kind(k))}: ${effectWords(value)} ${intervalWords(told.low, told.high)} on P(outcome), q ${pOf(told.q)}\nP ${twoDigits(told.before)} → ${twoDigits(told.after)}, from ${told.n_before} and ${told.n_after} rollouts`;
+  if (method.signed) return `${verdictOf(r.kind(k))}: ${effectWords(value)} on the outcome’s probability when it is forced; exact, so without an interval`;
   return `${threeDigits(value)}: ${method.score}`;
 }
 
@@ -221,7 +223,11 @@ function methodHeadline(r) {
   const { method, ranked } = r;
   const [k] = ranked;
   const told = k === undefined ? null : method.resampled[k];
-  if (k === undefined) return make("p", "an-lead", method.signed ? "No sentence moves the outcome for certain." : "No sentence stands out.");
+  if (k === undefined) {
+    const open = method.resampled.filter((each) => each?.verdict === "undecided").length;
+    const more = open ? make("small", "an-soft", `${open} of ${r.count} are undecided: more rollouts would tell.`) : null;
+    return make("p", "an-lead", method.signed ? "No sentence moves the outcome for certain." : "No sentence stands out.", more);
+  }
   if (told) {
     const verb = told.effect > 0 ? " turned it." : " worked against it most.";
     const moved = make("b", told.effect > 0 ? "towards" : "against", `${percent(told.before)} → ${percent(told.after)}`);

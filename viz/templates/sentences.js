@@ -46,7 +46,7 @@ function sentenceLink(r, k, links, told) {
   link.dataset.at = k;
   link.style.setProperty("--strength", (r.method.signed ? r.strength(k) : r.strength(k) ** 1.7).toFixed(3));
   link.setAttribute("aria-description", `sentence ${k}, ${figureWords(r, k)}`);
-  if (told) link.append(make("span", "an-figure", r.method.signed ? signed(r.method.values[k]) : threeDigits(r.method.values[k])));
+  if (told) link.append(make("span", "an-figure", valueWords(r.method, k)));
   links[k] = tip(link, figureWords(r, k));
   const notice = cut ? make("span", "an-cut", `(the first ${core.length.toLocaleString("en")} of ${cut.toLocaleString("en")} characters)`) : "";
   return [gap ? "\n" : "", before, link, notice, after];
@@ -78,7 +78,7 @@ function plainFigure(r, k) {
   const { method } = r;
   const value = method.values[k];
   if (value === null) return make("span", "an-row an-soft", k < r.first ? "Given, not written: this method does not weigh it." : "This method cannot tell: nothing stands far enough behind it.");
-  const words = method.signed ? make("b", r.kind(k), signed(value)) : make("b", "weighs", threeDigits(value));
+  const words = make("b", r.kind(k), valueWords(method, k));
   const rank = r.ranked.indexOf(k);
   const place = rank < 0 ? "" : `, ${rank + 1}. of ${r.count}`;
   const along = method.signed && method.distribution[k - r.first] ? beforeAfter(method, method.distribution[k - r.first][0], method.distribution[k - r.first + 1][0], "exact", "exact") : null;
@@ -88,9 +88,9 @@ function plainFigure(r, k) {
 function resampledNote(r, told) {
   const { method } = r;
   const kind = told.verdict === "anchor" ? (told.effect > 0 ? "towards" : "against") : ({ undecided: "undecided", overdetermined: "fixed" }[told.verdict] ?? "idle");
-  const effect = make("span", "an-row", make("b", kind, signed(told.effect)), " ", tip(make("span", "", intervalWords(told.low, told.high)), "95 % interval of the change of P(outcome)"), " ", make("span", `an-swatch-word ${kind}`, verdictOf(kind)), tip(make("span", "an-soft", ` q ${pOf(told.q)}`), "p-value after Benjamini-Hochberg over the sentences"));
+  const effect = make("span", "an-row", make("b", kind, effectWords(told.effect)), " ", tip(make("span", "", intervalWords(told.low, told.high)), "95 % interval of the change of P(outcome)"), " ", make("span", `an-swatch-word ${kind}`, verdictOf(kind)), tip(make("span", "an-soft", ` q ${pOf(told.q)}`), "p-value after Benjamini-Hochberg over the sentences"));
   const other = told.counterfactual;
-  const counter = other ? tip(make("span", "an-row an-soft", `${signed(other[0])} ${intervalWords(other[1], other[2])} against rollouts that say something else there`), "counterfactual effect: only rollouts whose replacement means something else count as without it") : null;
+  const counter = other ? tip(make("span", "an-row an-soft an-counter", `${effectWords(other[0])} ${intervalWords(other[1], other[2])} against rollouts that say something else there`), "counterfactual effect: only rollouts whose replacement means something else count as without it") : null;
   return [effect, intervalBar(told), beforeAfter(method, told.before, told.after, counted(told.n_before, "rollout"), counted(told.n_after, "rollout")), counter, ...alternativeLists(method, told)].filter(Boolean);
 }
 
@@ -150,7 +150,7 @@ function alternativeRow(method, each) {
     return [part];
   }));
   const ranked = [...each.answers.keys()].filter((k) => each.answers[k]).sort((a, b) => each.answers[b] - each.answers[a]);
-  const shares = ranked.map((k) => `“${oneLine(names[k], 40)}” ${each.answers[k]}×`);
+  const shares = ranked.map((k) => `${oneLine(names[k], 40)} (${each.answers[k]}×)`);
   tip(bar, `answers: ${shares.join(", ")}\nP(outcome) ${twoDigits(each.share)}, n ${each.count}; similarity ${each.similarity.toFixed(2)}`);
   const text = make("bdi", "", each.text || "(nothing)");
   const words = make("span", "an-ends an-soft", `→ ${shares.slice(0, 2).join(", ")}${shares.length > 2 ? ", …" : ""}`);
@@ -186,11 +186,12 @@ function linkRow(r, each, end) {
 }
 
 function otherMethods(r, k) {
-  const rows = r.view.methods.flatMap((method, at) => {
+  const rows = byTrust(r.view.methods).flatMap((at) => {
+    const method = r.view.methods[at];
     if (method === r.method || method.values[k] === null) return [];
     const other = methodReading({ ...r.state, at });
     const rank = other.ranked.indexOf(k);
-    return [make("span", "an-other", make("span", "an-times", method.signed ? signed(method.values[k]) : threeDigits(method.values[k])), make("span", "an-words", methodTitle(method), make("span", "an-soft", rank < 0 ? "" : `, ${rank + 1}. of ${other.count}`)))];
+    return [make("span", "an-other", make("span", "an-times", valueWords(method, k)), make("span", "an-words", methodTitle(method), make("span", "an-soft", rank < 0 ? "" : `, ${rank + 1}. of ${other.count}`)))];
   });
   return rows.length ? make("span", "an-block", make("span", "an-head", "By the other methods"), ...rows) : null;
 }
