@@ -14,7 +14,7 @@ function sideHead(side, place) {
     "section",
     `side ${place}`,
     make("h2", "", side.name),
-    make("p", "id", runLink({ run: side.run }, "", `run ${side.run}`), " opens it whole"),
+    make("p", "id", runLink({ run: side.run }, "", `Open run ${side.run}`)),
     found,
     make("p", "facts", side.facts.join(" · ")),
     side.answer ? make("p", "answer", "Answer: ", make("bdi", "", side.answer)) : null,
