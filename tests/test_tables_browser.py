@@ -233,7 +233,7 @@ def test_the_parting_is_in_view_on_a_small_screen_too(window: Any, tmp_path: Pat
     assert box is not None
     assert 0 <= box["y"] <= 420 - box["height"]
     page.get_by_role("button", name="Next difference").click()
-    assert page.locator(".duo:not(.same)").nth(1).bounding_box()["y"] < 420  # type: ignore[index]
+    assert page.locator(".duo:not(.same)").nth(1).bounding_box()["y"] < 420
     assert visit.complaints == []
 
 
