@@ -194,7 +194,7 @@ def test_a_click_on_a_sentence_shows_its_effect_and_what_else_is_written_there(v
     assert "without it 4 %" in told
     assert "with it 84 %" in told
     assert f"Something else is written here 12 of 22 9× {ELSE} → -6 (8×), 3 (1×)" in told
-    assert "The same, or nearly 10 of 22 8× They say so. → 3 (6×), -6 (2×)" in told
+    assert "The same, or much like it 10 of 22 8× They say so. → 3 (6×), -6 (2×)" in told
     assert "What is written because of it +0.60 7 Ana is three." in told
     assert page.url.endswith("#step=1&sentence=4")
     sentence(page, 6).click()

@@ -130,6 +130,14 @@ def test_answers_are_known_by_position_and_rare_ones_are_pooled() -> None:
     assert (told["text"], told["count"], told["similar"], told["share"]) == ("It is 9.", 6, False, 0.5)
 
 
+def test_answers_that_are_hardly_ever_given_are_pooled_as_well() -> None:
+    """3 never reaches 2 %, 9 does once."""
+    rows = [[0.98, 0.01, 0.01], [0.9, 0.01, 0.09]]
+    method = method_of(swept(0.4, answers=["4", "3", "9"], evidence={"distribution": rows}))
+    assert method["answers"] == ["4", "9"]
+    assert method["distribution"] == [[0.98, 0.01, 0.01], [0.9, 0.09, 0.01]]
+
+
 def test_a_matrix_is_its_lower_triangle_in_three_digits() -> None:
     """Row t has t values; what stands on and above the diagonal says nothing."""
     matrix = tuple(tuple(0.123456 * t + s if s < t else 9.0 for s in range(4)) for t in range(4))

@@ -19,6 +19,8 @@ LINKS: Final = 60
 """Links that are drawn at most."""
 ANSWERS: Final = 5
 """Answers that are told apart; all others are one."""
+SEEN: Final = 0.02
+"""So are those whose share is below this from every sentence on."""
 LONGEST: Final = 20_000
 """Characters of a sentence that are shown."""
 ALTERNATIVE: Final = 600
@@ -149,8 +151,11 @@ def _alternative(each: Alternative, answers: Mapping[str, int]) -> dict[str, Any
 
 def _answers(found: Anchors) -> dict[str, int]:
     """The answers that are told apart, the explained one first, then the most frequent ones -> their positions."""
+    names = [str(each) for each in found.evidence.get("answers", ())]
+    rows = [row for row in found.evidence.get("distribution", ()) if row is not None]
+    seen = [name for name, *shares in zip(names, *rows, strict=False) if not rows or max(shares) >= SEEN]
     target = found.evidence.get("target")
-    every = dict.fromkeys([*([] if target is None else [str(target)]), *map(str, found.evidence.get("answers", ()))])
+    every = dict.fromkeys([*([] if target is None else [str(target)]), *seen])
     return {answer: k for k, answer in enumerate(list(every)[:ANSWERS])}
 
 

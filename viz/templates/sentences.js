@@ -124,6 +124,8 @@ function beforeAfter(method, before, after, nBefore, nAfter) {
   return make("span", "an-pair", make("span", "an-head", "P(", make("bdi", "", name), ")"), ...row("without it", before, nBefore), ...row("with it", after, nAfter));
 }
 
+const LIKENESS = "by the similarity of the sentences (cosine below or from 0.8 on): two that differ in a number only may count as alike, and their answers tell";
+
 function alternativeLists(method, told) {
   if (!told.alternatives.length) return [];
   const different = told.alternatives.filter((each) => !each.similar);
@@ -132,11 +134,11 @@ function alternativeLists(method, told) {
     const rows = some.map((each) => alternativeRow(method, each));
     const left = total - some.reduce((sum, each) => sum + each.count, 0);
     const rest = left > 0 ? [make("span", "an-soft an-more", `and ${counted(left, "rollout")} with others`)] : [];
-    return total ? [make("span", "an-head", title, make("span", "an-soft", ` ${total} of ${told.n_before}`)), ...rows, ...rest] : [];
+    return total ? [tip(make("span", "an-head", title, make("span", "an-soft", ` ${total} of ${told.n_before}`)), LIKENESS), ...rows, ...rest] : [];
   };
   return [
     make("span", "an-block an-others", ...block("Something else is written here", different, told.different)),
-    make("span", "an-block an-others", ...block("The same, or nearly", similar, told.n_before - told.different)),
+    make("span", "an-block an-others", ...block("The same, or much like it", similar, told.n_before - told.different)),
   ].filter((each) => each.childNodes.length);
 }
 
