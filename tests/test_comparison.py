@@ -80,6 +80,14 @@ def test_equal_runs_say_so() -> None:
     assert data["sum"] == "The two runs say the same in all 2 steps"
 
 
+def test_runs_that_differ_at_once_say_so() -> None:
+    """Words are quoted only where they are few enough to tell the difference."""
+    data = compare(told("I saw 4711 whales."), told("I saw 12 whales."))
+    assert data["sum"] == "The two runs differ from their first step on"
+    assert data["parting"] == ["the first run says “4711”, the second run “12”"]
+    assert compare(told("Yes, of course."), told("No, never."))["parting"] == []
+
+
 def test_a_step_that_only_one_run_has_is_told() -> None:
     """By the name of the run that has it."""
     data = compare(told("one", "two"), told("one", outcome="success"))

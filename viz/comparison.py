@@ -65,6 +65,8 @@ def summary(left: Reported, right: Reported, found: Divergence) -> str:
     """Where the two runs part, in one sentence."""
     if found.first is None:
         return f"The two runs say the same in all {wording.count(len(found.rows), 'step')}"
+    if found.first == 0:
+        return "The two runs differ from their first step on"
     row = found.rows[found.first]
     side, index, name = _owner(row, left, right)
     who = wording.agent(side.steps[index].agent)
@@ -79,14 +81,22 @@ def parting(left: Reported, right: Reported, found: Divergence) -> list[str]:
     if found.first is None:
         return []
     row = found.rows[found.first]
-    same = {0: "They begin there", 1: "The step before it is the same"}
-    lines = [same.get(found.first, f"The {found.first:,} steps before it are the same")]
-    if row.left is None or row.right is None or not row.left_words or not row.right_words:
+    same = {0: [], 1: ["The step before it is the same"]}
+    lines = same.get(found.first, [f"The {found.first:,} steps before it are the same"])
+    if row.left is None or row.right is None:
         return lines
-    halves = ((left.steps[row.left], row.left_words), (right.steps[row.right], row.right_words))
-    ours, theirs = (one_line(said(step)[slice(*slices[0])], 60) for step, slices in halves)
+    ours = _words(said(left.steps[row.left]), row.left_words)
+    theirs = _words(said(right.steps[row.right]), row.right_words)
+    if not ours or not theirs:
+        return lines
     first, second = names(left.run, right.run)
     return [*lines, f"the {first} says “{ours}”, the {second} “{theirs}”"]
+
+
+def _words(text: str, words: Sequence[Slice]) -> str:
+    """The first words that differ, where they are few enough to tell the difference."""
+    few = sum(end - start for start, end in words) <= 0.6 * len(text)
+    return one_line(text[slice(*words[0])], 60) if words and few else ""
 
 
 def _owner(row: Pairing, left: Reported, right: Reported) -> tuple[Reported, int, str]:

@@ -2,7 +2,7 @@
 const VERDICTS = { root_cause: ["●", "root cause"], inconclusive: ["◐", "inconclusive"], no_failure: ["○", "no failure"] };
 const VERDICT_ORDER = Object.keys(VERDICTS);
 const AT_ONCE = 150; // rows laid out at first, and again whenever the end comes near; before printing all are
-const MOST_AGENTS = 8; // agents offered as filters
+const MOST_AGENTS = 6; // agents offered as filters
 
 // What a column sorts by; `low` begins with the smallest. Without `low` the largest comes first.
 const COLUMNS = [
@@ -56,6 +56,7 @@ function listedCells(row) {
   const sign = make("span", "sign", mark);
   sign.setAttribute("aria-hidden", "true");
   const leads = row.step === null ? null : runLink({ run: row.run, step: row.step }, "leads", `step ${row.step} · `, make("bdi", "", row.agent));
+  if (leads && row.agent.length > 18) tip(leads, row.agent);
   const share = tip(make("span", "", row.probability === null ? row.figure : percent(row.probability), make("small", "", row.basis ? ` ${row.basis}` : "")), row.about);
   const told = make("span", "", row.outcome);
   return [
