@@ -54,11 +54,11 @@ def of_step(run: Run, steps: Sequence[Step], index: int | None = None) -> Chain:
         sealed = step.reasoning_state == "unreadable"
         why = "its reasoning is sealed by the provider and cannot be read" if sealed else "it holds no reasoning"
         raise BadInputError(f"{run.id}:{step.index}: {why}; steps with reasoning: {_listed(steps)}")
-    given = [each.content for each in steps[: step.index] if each.agent != step.agent and each.content.strip()]
+    before = reversed(steps[: step.index])
+    given = (each.content for each in before if each.agent != step.agent and each.content.strip())
     opening = TAG if (step.reasoning_origin or "").startswith(TAG) else ""
     # Blanks at the end say nothing, and a small vocabulary may have no word for one.
-    prompt = given[-1] if given else run.task
-    return Chain(prompt, step.reasoning.rstrip(), f"{run.id}:{step.index}", opening, step.content)
+    return Chain(next(given, run.task), step.reasoning.rstrip(), f"{run.id}:{step.index}", opening, step.content)
 
 
 def _step(run: Run, steps: Sequence[Step], index: int | None) -> Step:

@@ -29,13 +29,15 @@ def report_runs(path: Path, refs: Sequence[str] = (), options: Options = DEFAULT
 
 
 def report_all(path: Path, options: Options = DEFAULTS, progress: Progress | None = None) -> list[Reported]:
-    """Every run, those that succeeded too, in the order of ingestion."""
+    """Every run, those that succeeded too, in the order of ingestion; `progress` counts each twice: read, explained."""
+    tell = progress or (lambda _item, _done, _total: None)
     with Store.open(path, read_only=True) as store:
         runs = store.runs()
         if not runs:
             raise NoSuchRunError("the database holds no runs: run `tracer ingest LOGS` first")
-        held, answers = _held(store, runs)
-    return _reported(explain_held(path, held, options, progress), answers)
+        held, answers = _held(store, runs, lambda item, done, total: tell(item, done, 2 * total))
+    found = explain_held(path, held, options, lambda item, done, total: tell(item, total + done, 2 * total))
+    return _reported(found, answers)
 
 
 def report_explained(path: Path, explained: Explanation) -> Reported:
@@ -48,10 +50,17 @@ def report_explained(path: Path, explained: Explanation) -> Reported:
     return reported
 
 
-def _held(store: Store, runs: Sequence[Run]) -> tuple[list[Held], list[dict[int, list[Anchors]]]]:
+def _held(
+    store: Store, runs: Sequence[Run], progress: Progress | None = None
+) -> tuple[list[Held], list[dict[int, list[Anchors]]]]:
     asked = _asked(store)
-    held = [hold(store, run) for run in runs]
-    return held, [dict(_answers(store, run, steps, asked)) for run, steps, _ in held]
+    held, answers = [], []
+    for done, run in enumerate(runs):
+        held.append(hold(store, run))
+        answers.append(dict(_answers(store, run, held[-1].steps, asked)))
+        if progress:
+            progress(run.id, done + 1, len(runs))
+    return held, answers
 
 
 def _asked(store: Store) -> set[str]:
