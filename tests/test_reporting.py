@@ -8,7 +8,7 @@ import tracer
 from tracer.chain import of_step
 from tracer.document import document
 from tracer.errors import NoSuchRunError, TracerError
-from tracer.explanation import Explanation, Options
+from tracer.explanation import Options
 from tracer.records import Anchors, AnchorSentence, Recording, Run, Step
 from tracer.reporting import report_all, report_explained, report_runs
 from tracer.store import Store
@@ -103,13 +103,3 @@ def test_a_page_of_a_run_holds_its_answers(database: Path) -> None:
     found = report_runs(database, ["000000000001"])
     assert document(found, "run", "html").startswith("<!doctype html>")
     assert "method `suppress`, model `m`" in document(found, "run", "markdown")
-
-
-def test_a_notebook_shows_the_page_in_a_frame_that_reaches_nothing(database: Path) -> None:
-    """Sandboxed; every quote of the page escaped; and Markdown where only that is shown."""
-    explained: Explanation = tracer.blame("000000000001", database)
-    framed = explained._repr_html_()
-    assert framed.startswith('<iframe sandbox="allow-scripts" srcdoc="&lt;!doctype html&gt;')
-    assert framed.count("<") == 2
-    assert framed.count('"') == framed.partition(' width="100%"')[2].count('"') + 6
-    assert explained._repr_markdown_().startswith("## ")
