@@ -1,7 +1,10 @@
 """Traces of the pocket world whose decisive sentence is known, and where each method ranks it.
 
-Written by the world, the sentence is known by construction; a check of some hundred rollouts on both sides of it says
-where the model contradicts that. Written by the model itself, the sentence follows from the one lapse in the chain.
+The decisive sentence is the one at which a chain leaves the right way: its only slip, or the rumour that it believes,
+whether that is mended later or not. So what is explained is P(the right answer), and a method that has a sign ranks
+sentences by how far they lower it. Written by the world, the sentence is known by construction; a check of some hundred
+rollouts on both sides of it says where the model contradicts that. Written by the model itself, the sentence follows
+from the one lapse in the chain.
 All are fresh: their seeds are neither trained on nor watched while training. Needs torch and transformers.
 """
 
@@ -96,8 +99,8 @@ def _number(seed: int, k: int) -> int:
 
 
 def text_of(made: Trace) -> Text:
-    """A trace of the world as one to be resampled."""
-    return Text(made.prompt + made.cot, tuple(prefix_ends(made)), ending(made.answer))
+    """A trace of the world as one to be resampled; what is to be explained is the right answer."""
+    return Text(made.prompt + made.cot, tuple(prefix_ends(made)), ending(made.problem.answer))
 
 
 def decide(lm: LocalLM, made: Trace, database: Path, seed: int, check: int) -> Found:
@@ -107,7 +110,7 @@ def decide(lm: LocalLM, made: Trace, database: Path, seed: int, check: int) -> F
     sweep = swept(lm, text, database, seed)
     checked = rollouts(lm, text, sweep.target, database, seed, {place: check, place + 1: check})
     before, after = (hits(row, sweep.target) for row in checked.values())
-    return Found(made, place, sweep, _scores(lm, text, sweep), difference(before, after).low <= 0)
+    return Found(made, place, sweep, _scores(lm, text, sweep), difference(before, after).high >= 0)
 
 
 def swept(lm: LocalLM, text: Text, database: Path, seed: int) -> Sweep:
@@ -132,17 +135,17 @@ def hits(drawn: Sequence[Drawn], target: str) -> Count:
 
 
 def _scores(lm: LocalLM, text: Text, sweep: Sweep) -> dict[str, Sequence[float]]:
-    """What each method says of each sentence of the chain: where it has a sign, how far it speaks for the outcome.
+    """What each method says of each sentence of the chain: where it has a sign, how far it speaks against the outcome.
 
-    In a chain that is mended both the slip and the check move the outcome far; only the check brought it about.
+    In a chain that is mended both the slip and the check move P(the right answer) far; only the slip lowers it.
     """
     ids, spans, _ = read(lm, text.text, list(pairwise(text.borders)))
     candidates = candidates_of(text.text, sweep.target)
     answers = forced(lm, text.text, text.borders, " </think>\n\\boxed{ ", candidates, "}")
     return {
-        "resample": [each.low for each in sweep.sentences],
-        "counterfactual": [each.counterfactual[0] if each.counterfactual else 0.0 for each in sweep.sentences],
-        "forced": answers.merged(classes(candidates, sweep.target)).effects.tolist(),
+        "resample": [-each.high for each in sweep.sentences],
+        "counterfactual": [-each.counterfactual[0] if each.counterfactual else 0.0 for each in sweep.sentences],
+        "forced": (-answers.merged(classes(candidates, sweep.target)).effects).tolist(),
         "surprisal": np.nan_to_num(surprisal(lm.model, ids, spans).mean).tolist(),
         "suppress": np.nan_to_num(outgoing(share(suppress(lm.model, ids, spans).kl))).tolist(),
         "position": [float(k) for k in range(len(spans))],

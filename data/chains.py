@@ -54,7 +54,7 @@ class Sentence(NamedTuple):
     group: str | None = None
     """Sentences that carry the same content have the same group; None when there is no second one."""
     decisive: bool = False
-    """Whether the outcome turns here for good: the slip or belief that nothing mends, or the check that does."""
+    """Whether the chain leaves the right way here: its only error, mended later or not. With several errors, none is."""
 
 
 class Noise(NamedTuple):
@@ -191,6 +191,8 @@ class _Writer:
         self.errors: dict[str, int] = {}
         """Where somebody's number went wrong, of those not yet mended."""
         self.kinds: list[str] = []
+        self.wrong: list[int] = []
+        """Kind and sentence of each error that was made."""
         self.mended: list[int] = []
         """The checks that found something wrong."""
 
@@ -231,6 +233,7 @@ class _Writer:
         claim = self.problem.facts[rumor]
         self._say(f" {claim.text}", "trust", {rumor}, self.asked[name], group=content_of(claim))
         self.kinds.append("trust")
+        self.wrong.append(self.state)
         if self.rng.random() < self.noise.doubt:
             self._say(" Wait, only a rumor.", "backtrack")
             self.mended.append(self.state)
@@ -270,6 +273,7 @@ class _Writer:
         self.computed[name] = _Computed(fact, self.state, frozenset(source), stated)
         if value != right:
             self.kinds.append("slip")
+            self.wrong.append(self.state)
             self.errors[name] = self.state
         if self.rng.random() < (self.noise.check if value == right else self.noise.check_wrong):
             self._check(name)
@@ -343,10 +347,10 @@ class _Writer:
         self.held[name] = _Value(value, self.state)
 
     def _mark_decisive(self) -> None:
-        """Of several errors that nothing mends, the last: until then another answer is the likeliest."""
-        turning = max(self.errors.values(), default=self.mended[-1] if self.mended else None)
-        if turning is not None:
-            self.sentences[turning] = self.sentences[turning]._replace(decisive=True)
+        """Of several errors each may have cost the right answer, so none of them is called decisive."""
+        if len(self.wrong) == 1:
+            [at] = self.wrong
+            self.sentences[at] = self.sentences[at]._replace(decisive=True)
 
     def _say(
         self, text: str, kind: str, needs: Set[int] = frozenset(), *copies: Set[int], group: str | None = None

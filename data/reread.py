@@ -4,8 +4,8 @@ slip      an equation that does not hold
 misread   a fact that the prompt does not tell so, or a computation with another number than was found
 trust     a rumour that is not taken back by the next sentence
 
-Only chains with one such lapse say which sentence decided: the lapse itself where the answer is wrong and no check
-found anything, the check where one check found it and the answer is right.
+Only chains with one such lapse say at which sentence they left the right way: where the answer is wrong and no check
+found anything, or where one check found it and the answer is right.
 """
 
 from __future__ import annotations
@@ -45,13 +45,12 @@ def reread(problem: Problem, reply: str) -> Trace | None:
     right = int(found["answer"]) == problem.answer
     if len(lapses) != 1 or mended != right or (right and len(checks) != 1):
         return None
-    decisive = checks[0] if right else lapses[0].at
     units = tuple(Sentence(fact.text, "rumor" if fact.rumor else "fact") for fact in problem.facts)
     return Trace(
         problem,
         prompt_of(problem),
         (*units, Sentence(problem.question, "question")),
-        tuple(Sentence(text, _kind(text), decisive=at == decisive) for at, text in enumerate(texts)),
+        tuple(Sentence(text, _kind(text), decisive=at == lapses[0].at) for at, text in enumerate(texts)),
         int(found["answer"]),
         lapses[0].kind + (" recovered" if right else ""),
     )

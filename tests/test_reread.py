@@ -20,12 +20,12 @@ ASKED = Problem(0, (Fact("Ana", 6, ("Hal",), "+5"), Fact("Hal", 1), Fact("Hal", 
             " Ana: Hal +5. Hal: 1. Ana = 1 +5 = 7. Wait, check Ana. Again Ana = 1 +5 = 6. That was wrong. So Ana is 6.",
             6,
             "slip recovered",
-            " Wait, check Ana.",
+            " Ana = 1 +5 = 7.",
         ),
     ],
 )
 def test_one_lapse_tells_where_the_answer_was_decided(cot: str, answer: int, event: str, decisive: str) -> None:
-    """The lapse when the answer is wrong, the check when it is right."""
+    """The lapse, whether a check found it or not."""
     found = reread(ASKED, cot + ending(answer))
     assert found is not None
     assert found.event == event
