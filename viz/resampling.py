@@ -37,7 +37,7 @@ def _headline(told: list[tuple[AnchorSentence, Resampled]]) -> Text:
     anchors = sorted((pair for pair in told if pair[1].verdict == "anchor"), key=lambda pair: -pair[1].low)
     if not anchors:
         return Text("no sentence moves the outcome for certain", style="bold")
-    listed = ", ".join(f"{s.index} ({r.effect:+.2f} [{r.low:+.2f}, {r.high:+.2f}])" for s, r in anchors[:_TOP])
+    listed = ", ".join(f"{s.index} ({_effect(r.effect, r.low, r.high)})" for s, r in anchors[:_TOP])
     return Text(f"anchors: sentence{'s' if len(anchors) > 1 else ''} {listed}", style="bold")
 
 
@@ -73,7 +73,7 @@ def _sentences(told: list[tuple[AnchorSentence, Resampled]]) -> Table:
         table.add_row(
             Text(str(sentence.index), justify="right"),
             f"{each.before:.2f} → {each.after:.2f}",
-            f"{each.effect:+.2f} [{each.low:+.2f}, {each.high:+.2f}]",
+            _effect(each.effect, each.low, each.high),
             Text(each.verdict, style=_STYLES[each.verdict]),
             Text(clean(sentence.text).strip(), style="bold" if each.verdict == "anchor" else ""),
         )
@@ -95,7 +95,7 @@ def _links(found: Anchors) -> list[Text]:
     lines = [
         Text(
             f"  {each['source']} → {each['target']} “{clean(found.sentences[each['target']].text).strip()}” "
-            f"{each['effect']:+.2f} [{each['low']:+.2f}, {each['high']:+.2f}]"
+            f"{_effect(each['effect'], each['low'], each['high'])}"
         )
         for each in found.evidence.get("links", [])[:_LINKS]
     ]
@@ -104,3 +104,9 @@ def _links(found: Anchors) -> list[Text]:
 
 def _listed(each: Resampled) -> str:
     return "; ".join(f"“{clean(text)}” {count}x, P {share:.2f}" for text, count, share in each.instead)
+
+
+def _effect(value: float, low: float, high: float) -> str:
+    """With its interval; what rounds to nothing has no sign to show, so it gets a plus."""
+    value, low, high = (round(each, 2) + 0.0 for each in (value, low, high))
+    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
