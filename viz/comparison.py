@@ -44,8 +44,10 @@ def names(left: Run, right: Run) -> tuple[str, str]:
 def html_comparison(left: Reported, right: Reported, found: Divergence) -> str:
     """The two runs in one page: side by side, and each one's report."""
     contents = {"kind": "pair", "pair": comparison(left, right, found)}
-    told = [summary(left, right, found), *parting(left, right, found), *notes(left, right, found)]
-    return page(f"{told[0]} · tracer", contents, [run_data(*left), run_data(*right)], lines=told)
+    title = summary(left, right, found)
+    heads = [_line(side, name) for side, name in zip((left, right), names(left.run, right.run), strict=True)]
+    told = [title, *parting(left, right, found), *heads, *notes(left, right, found)]
+    return page(f"{title} · tracer", contents, [run_data(*left), run_data(*right)], lines=told)
 
 
 def comparison(left: Reported, right: Reported, found: Divergence) -> dict[str, Any]:
@@ -134,6 +136,14 @@ def shown(text: str, words: Sequence[Slice], width: int) -> Window:
     end = start + width
     inside = [(max(a, start) - start, min(b, end) - start) for a, b in words if a < end and b > start]
     return Window(text[start:end], inside, start > 0, end < len(text))
+
+
+def _line(side: Reported, name: str) -> str:
+    """One run for a reader whose browser runs no script."""
+    first = wording.leading(side.finding)
+    leads = f"; first candidate: step {first.step}, {wording.agent(first.agent)}" if first else ""
+    ended = wording.outcome(side.run, side.finding)
+    return f"The {name}, {wording.run_id(side.run)}: {wording.headline(side.finding)}{leads}; {ended}"
 
 
 def _head(side: Reported, name: str) -> dict[str, Any]:
