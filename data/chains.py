@@ -54,7 +54,7 @@ class Sentence(NamedTuple):
     group: str | None = None
     """Sentences that carry the same content have the same group; None when there is no second one."""
     decisive: bool = False
-    """Whether the chain leaves the right way here: its only error, mended later or not. With several errors, none is."""
+    """Whether the chain leaves the right way here: its only error, mended or not. With several errors, none is."""
 
 
 class Noise(NamedTuple):

@@ -239,7 +239,7 @@ class Visit:
 
     def __init__(self, browser: Browser, width: int, height: int, scheme: Any) -> None:
         self.page: Page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(20_000)
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))

@@ -104,7 +104,7 @@ def test_an_answer_is_kept_and_given_again(folder: Path, tmp_path: Path, capsys:
     [
         (["anchors", "no-such-file"], 2, "no-such-file"),
         (["anchors", "@last", "@last:1"], 2, "one TARGET at a time"),
-        (["anchors", "compare", "{file}"], 2, "0 methods were run"),
+        (["anchors", "compare", "{file}"], 2, "no method was run"),
         (["anchors", "@last:x"], 3, "neither a file nor an address"),
         (
             ["anchors", "{file}", "--lm", "{folder}", "--method", "guess"],

@@ -181,7 +181,7 @@ def test_a_click_on_a_dot_opens_its_step(visit: Visit, tmp_path: Path) -> None:
     page = visit.open(plain_report(tmp_path))
     canvas = page.locator("canvas.lanes").bounding_box()
     page.mouse.click(canvas["x"] + 34, canvas["y"] + 14 + 13)
-    page.wait_for_function("document.querySelector('#evidence .title').textContent === 'Step 0'")
+    page.wait_for_function("() => document.querySelector('#evidence .title').textContent === 'Step 0'")
 
 
 def pixels(page: Page) -> int:
@@ -189,7 +189,8 @@ def pixels(page: Page) -> int:
     return int(
         page.evaluate(
             """() => { const c = document.querySelector('canvas.lanes');
-            return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((v, k) => k % 4 === 3 && v).length }"""
+            const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height);
+            return data.filter((v, k) => k % 4 === 3 && v).length }"""
         )
     )
 
@@ -303,10 +304,10 @@ def test_enter_in_the_search_goes_from_hit_to_hit(visit: Visit, tmp_path: Path) 
     page = visit.open(many_report(tmp_path))
     page.locator("#search").fill("1111")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('#evidence .title').textContent === 'Step 111'")
+    page.wait_for_function("() => document.querySelector('#evidence .title').textContent === 'Step 111'")
     page.locator("#search").fill("number 119")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('#evidence .title').textContent === 'Step 190'")
+    page.wait_for_function("() => document.querySelector('#evidence .title').textContent === 'Step 190'")
     assert page.locator("#found").inner_text() == "10 of 200"
 
 

@@ -62,7 +62,7 @@ def _observed(candidate: Candidate) -> str:
     if candidate.interval is None:
         return ""
     low, high, n = candidate.interval.low, candidate.interval.high, candidate.interval.n
-    return f"; of {n} steps with about this figure, on labelled runs held out of training, {low:.0%} to {high:.0%} were it"
+    return f"; of {n} steps given about as much on labelled runs held out of training, {low:.0%} to {high:.0%} were it"
 
 
 def leading(finding: Finding) -> Candidate | None:

@@ -131,7 +131,8 @@ def _compare(target: str, database: Path, as_json: bool) -> None:
     with Store.open(database, read_only=True) as store:
         held = store.all_anchors(chain.digest)
     if len(held) < 2:
-        raise TracerError(f"{target}: {len(held)} methods were run on this chain: run others, or `--method all`, first")
+        ran = f"only {held[0].method} was run" if held else "no method was run"
+        raise TracerError(f"{target}: {ran} on this chain of thought: run others, or `--method all`, first")
     result = compare(held)
     if as_json:
         print(safe_json(json.dumps(result, indent=2)))
