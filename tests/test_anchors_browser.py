@@ -224,7 +224,7 @@ def test_the_keyboard_walks_along_the_sentences_and_stays_where_it_is(visit: Vis
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.wait_for_selector('.sentence[data-at="6"].chosen')
-    page.wait_for_function("document.activeElement.dataset.at === '6'")
+    page.wait_for_function("() => document.activeElement.dataset.at === '6'")
     page.keyboard.press("ArrowLeft")
     assert page.evaluate("document.activeElement.dataset.at") == "5"
     assert "undecided: −0.05" in str(sentence(page, 5).get_attribute("aria-description"))
@@ -440,7 +440,7 @@ def test_three_hundred_sentences_open_at_once(visit: Visit, tmp_path: Path) -> N
     assert time.monotonic() - began < 2
     began = time.monotonic()
     tab(page, "Suppression").click()
-    page.wait_for_function("document.querySelector('canvas.an-heat').width > 0")
+    page.wait_for_function("() => document.querySelector('canvas.an-heat').width > 0")
     assert time.monotonic() - began < 2
     assert page.evaluate("document.querySelectorAll('.anchors *').length") < 300 * 12
     assert visit.complaints == []

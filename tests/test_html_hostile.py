@@ -661,7 +661,7 @@ def test_every_attack_in_every_field_of_a_run_is_only_text(visit: Visit, tmp_pat
     hashes = [address(run, 1, k % 4) for k, run in enumerate(runs)]
     assert page.evaluate(WALK, [hashes, 12]) == len(hashes)
     page.evaluate("location.hash = ''")
-    page.wait_for_function("document.querySelector('#evidence') === null")
+    page.wait_for_function("() => document.querySelector('#evidence') === null")
     untouched(visit, report)
 
 
@@ -750,7 +750,7 @@ def test_a_hostile_run_stays_in_its_frame_in_a_notebook(visit: Visit, tmp_path: 
     frame = visit.page.frames[1]
     frame.wait_for_selector("html[data-ready]", state="attached")
     frame.evaluate("location.hash = '#step=7'")
-    frame.wait_for_function("document.querySelector('.title').textContent === 'Step 7'")
+    frame.wait_for_function("() => document.querySelector('.title').textContent === 'Step 7'")
     inside = frame.evaluate("report()")
     assert (inside["pwned"], inside["scripts"]) == (None, 2)
     assert set(inside["tags"]) - TAGS == {"base"}
@@ -791,7 +791,7 @@ def test_what_runs_when_it_is_taken_for_markup_is_noticed(visit: Visit, tmp_path
     careless.write_text("<!doctype html><body>" + "\n".join((*MARKUP[:3], *HANDLERS[:3], *LOADS[:3])), encoding="utf-8")
     visit.page.add_init_script(WATCH)
     visit.page.goto(careless.as_uri(), wait_until="commit")
-    visit.page.wait_for_function("window.pwned === 1")
+    visit.page.wait_for_function("() => window.pwned === 1")
     with pytest.raises(AssertionError):
         untouched(visit, careless)
     found = visit.page.evaluate("report()")

@@ -68,6 +68,13 @@ function textBlock(text, { spans = [], className = "", cut = 0 } = {}) {
   return parts;
 }
 
+// Of several links, the one to what is on view.
+function setCurrent(link, is) {
+  link.classList.toggle("on", is);
+  if (is) link.setAttribute("aria-current", "true");
+  else link.removeAttribute("aria-current");
+}
+
 // One tooltip for the page: what a figure rests on, at hover and at keyboard focus.
 const hovered = make("div", "tip");
 hovered.id = "tip";
@@ -86,8 +93,11 @@ function hideTip() {
   hovered.hidden = true;
 }
 
+// A figure that stands outside of links, buttons and tables takes the focus itself, so that the keyboard reaches its tip.
 function tip(node, words) {
   node.dataset.tip = words;
+  node.setAttribute("aria-description", words);
+  queueMicrotask(() => node.closest("a, button, summary, td, th, svg, [tabindex], [aria-hidden=true]") || (node.tabIndex = 0));
   return node;
 }
 
@@ -100,12 +110,12 @@ function watchTips() {
     else if (!event.target.closest?.("canvas")) hideTip();
   });
   document.addEventListener("focusin", (event) => {
-    const node = from(event);
-    if (!node || !node.matches(":focus-visible")) return hideTip();
-    const box = node.getBoundingClientRect();
+    const node = from(event) ?? (event.target.matches("a, button") && event.target.querySelector("[data-tip]"));
+    if (!node || !event.target.matches(":focus-visible")) return hideTip();
+    const box = event.target.getBoundingClientRect();
     return showTip(node.dataset.tip, box.left, box.bottom - 12);
   });
-  document.addEventListener("pointerdown", hideTip);
+  for (const end of ["pointerdown", "keydown"]) document.addEventListener(end, hideTip);
   document.addEventListener("scroll", hideTip, { passive: true, capture: true });
 }
 

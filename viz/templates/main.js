@@ -169,7 +169,7 @@ function runScreen(run, back) {
     if (index < 0) return;
     panel.show(index, known ? asked.sentence : null);
     if (moved) board.choose(index);
-    for (const link of place.querySelectorAll(".candidates a, .hops a, .shows a")) link.classList.toggle("on", link.getAttribute("href") === `#step=${index}`);
+    for (const link of place.querySelectorAll(".candidates a, .hops a, .shows a")) setCurrent(link, link.getAttribute("href") === `#step=${index}`);
     if (known) panel.panel.classList.add("open");
   }
 

@@ -36,7 +36,7 @@ function rowKeeper(view, list, acts) {
     for (const node of live.values()) {
       const link = node.firstElementChild;
       const index = Number(link.dataset.step ?? NaN);
-      link.classList.toggle("on", index === view.chosen);
+      setCurrent(link, index === view.chosen);
       node.classList.toggle("hit", Boolean(view.hits?.has(index)));
     }
   }
@@ -56,7 +56,8 @@ function stepRow(view, step) {
     step.index in view.run.anchors && tip(make("span", "tag measured", "sentences"), "its reasoning was explained sentence by sentence"),
   ];
   const words = make("span", "line", make("bdi", "agent", oneLine(step.agent, 48)), ...tags.filter(Boolean), make("bdi", "said", gist(step)));
-  const link = make("a", step.index === view.chosen ? "on" : "", make("span", "index", String(step.index)), words);
+  const link = make("a", "", make("span", "index", String(step.index)), words);
+  setCurrent(link, step.index === view.chosen);
   link.href = `#step=${step.index}`;
   link.dataset.step = step.index;
   const node = make("li", `row ${step.part}${step.part ? " tall" : ""}${view.hits?.has(step.index) ? " hit" : ""}`, link);
