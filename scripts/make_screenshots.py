@@ -50,18 +50,20 @@ def as_it_opens(page: Page) -> None:
 
 
 def words_of_an_edge(page: Page) -> None:
-    page.locator("#evidence .links button").first.click()
+    page.locator("#evidence .links button", has_text="reused").first.click()
 
 
 def sentence(page: Page) -> None:
     """The one that the finding names, else the first."""
     named = page.locator("#evidence .an-lead a")
     (named if named.count() else page.locator(REASONING)).first.click()
+    page.wait_for_timeout(100)  # the page itself goes to the sentence; the picture begins with the heading
+    page.locator("#evidence .inside").evaluate("(node) => node.scrollIntoView()")
 
 
 def wide(page: Page) -> None:
-    sentence(page)
     page.keyboard.press("w")
+    sentence(page)
 
 
 def methods(page: Page) -> None:
