@@ -2,7 +2,7 @@
 
 A phase ends when the model has its gated tokens right (an average over the last pools of examples), or its tokens are
 spent. The learning rate stands still until the plain problems are learned, and then falls to zero; slips and beliefs
-come only in the last phase, at a low rate, so that they are learned as what may happen and not as what is right.
+come only in the last phases, at a low rate, so that they are learned as what may happen and not as what is right.
 """
 
 from __future__ import annotations
@@ -35,63 +35,62 @@ class Phase(NamedTuple):
 
 
 EASY = {"easy": 0.75, "recall": 0.25}
-ALONE = {"full": 0.1, "rare": 0.66, "mend": 0.09, "drill": 0.08, "recall": 0.07}
+ALONE = {"full": 0.1, "rare": 0.75, "drill": 0.08, "recall": 0.07}
 MIXED = {
     "full": 0.1,
-    "rare": 0.27,
-    "mend": 0.07,
+    "rare": 0.24,
+    "mend": 0.1,
     "drill": 0.02,
     "team": 0.18,
     "role": 0.22,
     "talk": 0.03,
     "recall": 0.11,
 }
-"""With look-ups rehearsed all the while: without that, two names come to be taken for each other."""
+"""With look-ups rehearsed all the while: without that, two names come to be taken for each other. Mending comes in only
+now: learned with the plain problems, it taught counting computations instead of following who needs the last result."""
 SETTLING = {
     "full": 0.1,
-    "rare": 0.2,
-    "mend": 0.06,
+    "deep": 0.06,
+    "rare": 0.12,
+    "mend": 0.1,
     "team": 0.2,
     "role": 0.24,
-    "proof": 0.1,
+    "proof": 0.08,
     "talk": 0.03,
     "recall": 0.07,
 }
 """Plain problems are ahead by now, and teams behind."""
-DEEPENING = {
-    "full": 0.1,
-    "deep": 0.14,
-    "rare": 0.08,
-    "mend": 0.06,
-    "team": 0.2,
-    "role": 0.24,
-    "proof": 0.08,
-    "talk": 0.03,
-    "recall": 0.07,
-}
-"""What still fails alone is the deepest chains."""
 SLIPPING = {
     "full": 0.16,
-    "deep": 0.08,
+    "deep": 0.05,
     "rare": 0.06,
-    "mend": 0.1,
-    "team": 0.2,
-    "role": 0.22,
+    "mend": 0.16,
+    "team": 0.18,
+    "role": 0.2,
     "proof": 0.08,
     "talk": 0.03,
     "recall": 0.07,
 }
+STEADY = {
+    "full": 0.3,
+    "mend": 0.2,
+    "deep": 0.06,
+    "rare": 0.06,
+    "team": 0.13,
+    "role": 0.14,
+    "proof": 0.05,
+    "recall": 0.06,
+}
+"""What still derails a chain of thought is a filler or a rumour in the middle of it."""
 
 PHASES = (
     Phase("recall", {"recall": 1.0}, 2.5, gate=0.97),
     Phase("easy", EASY, 2.0, gate=0.98),
     Phase("full", ALONE, 8.0, (1.0, 0.45), gate=0.995),
     Phase("teams", MIXED, 5.0, (0.4, 0.25)),
-    Phase("settle", SETTLING, 3.92, (0.25, 0.1672)),
-    Phase("deepen", DEEPENING, 5.08, (0.1672, 0.06)),
-    Phase("slips", SLIPPING, 4.05, (0.06, 0.0114), noise=NOISY._replace(told=NOISY.trust)),
-    Phase("again", DEEPENING, 6.0, (0.12, 0.04)),
-    Phase("noise", SLIPPING, 4.0, (0.04, 0.0), noise=NOISY),
+    Phase("settle", SETTLING, 9.0, (0.25, 0.06)),
+    Phase("noise", SLIPPING, 6.0, (0.06, 0.0), noise=NOISY),
+    Phase("steady", STEADY, 5.0, (0.1, 0.0), noise=NOISY._replace(filler=0.15, so_far=0.15)),
 )
 
 

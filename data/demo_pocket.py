@@ -3,7 +3,8 @@
 The solver is the pocket language model. The others are scripted and only hand on what they were given, so the run fails
 where the solver fails: in the one sentence of its reasoning in which a sum does not hold. Nothing is planted; of the
 test problems, in the order of their seeds, the first is taken in which the model, sampled once at T = 0.8, makes one
-such slip, does not find it, and is wrong in the end.
+such slip, does not find it, and is wrong in the end - with a number that can be told from others: one digit, or a round
+number, stands in too many texts to show who used what.
 """
 
 from __future__ import annotations
@@ -33,9 +34,13 @@ def slipped() -> tuple[Problem, Trace]:
         problems = [problem(seed) for seed in range(first, first + TRIED)]
         for each, reply in zip(problems, complete([prompt_of(p) for p in problems]), strict=True):
             read = reread(each, reply)
-            if read is not None and read.event == "slip" and read.answer != each.answer:
+            if read is not None and read.event == "slip" and read.answer != each.answer and _telling(read.answer):
                 return each, read
     raise AssertionError("no slip in a hundred million problems")
+
+
+def _telling(answer: int) -> bool:
+    return answer > 10 and answer % 10 > 0
 
 
 def messages(asked: Problem, written: Trace) -> list[dict[str, Any]]:

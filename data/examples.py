@@ -7,7 +7,7 @@ full     problems as in `problems.FULL`, and some with one computation more
 rare     the same with the rare structure made frequent: sums, shared persons, deep chains
 deep     of these only the deepest
 mend     the same, most slips checked and mended: else a slip, a check and their meeting are too rare to be learned;
-         where the noise has no slips, these are read but not learned
+         where the noise has no slips, these and beliefs are read but not learned
 team     a talk as one agent sees it: the agent's own turns are learned; who acts more often is seen more often
 role     the same, every agent equally often: a checker acts once or twice in a talk, and must be as sure as a planner
 proof    the same for those who compute and check: they act once or twice, and think the longest
@@ -36,7 +36,7 @@ RARE = Shape(operations=(1, 2, 3, 4, 5, 5), sums=0.85, shared=0.75, detours=0.3,
 CHECKING = CLEAN._replace(check=0.1, late=0.15)
 """Checks are rare in a clean chain of thought; so they are made frequent while it is learned."""
 
-MENDING = {"slip": 0.2, "slip_carry": 0.2, "check_wrong": 0.5, "late_wrong": 0.8}
+MENDING = {"slip": 0.2, "slip_carry": 0.2, "trust": 0.4, "check_wrong": 0.5, "late_wrong": 0.8}
 
 GATED = ("restated", "plan", "retrieve", "recall", "compute")
 """Kinds whose tokens, but for the first of a sentence, follow from the text before: a perfect model has them right."""
@@ -124,9 +124,9 @@ def drill(rng: random.Random, _noise: Noise) -> Example:
 
 
 def chain(rng: random.Random, noise: Noise, shape: Shape, clean: bool = False) -> Example:
-    """A problem with its chain of thought; when clean, slips in it are read but not learned."""
+    """A problem with its chain of thought; when clean, slips and beliefs in it are read but not learned."""
     made = trace(problem(rng.getrandbits(48), shape), 0, noise)
-    kinds = ["unlearned" if clean and _slipped(s.text) else s.kind for s in made.sentences]
+    kinds = ["unlearned" if clean and (s.kind == "trust" or _slipped(s.text)) else s.kind for s in made.sentences]
     pieces = [(made.prompt, "unlearned"), *zip((s.text for s in made.sentences), kinds, strict=True)]
     return joined([*pieces, (ending(made.answer) + END, "answer")])
 
