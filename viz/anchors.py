@@ -46,8 +46,8 @@ def _heaviest(found: Anchors) -> list[AnchorSentence]:
 
 def _facts(found: Anchors) -> Text:
     chain = sum(sentence.part == "chain" for sentence in found.sentences)
-    words = f"{clean(found.target)} · {chain} sentences · method {found.method} · model {clean(found.model)}"
-    return Text(f"{words}\nweight: {found.score}", style="dim")
+    words = f"{clean(found.target)} · {chain} sentences · method {clean(found.method)} · model {clean(found.model)}"
+    return Text(f"{words}\nweight: {clean(found.score)}", style="dim")
 
 
 def _sentences(found: Anchors) -> Table:

@@ -46,7 +46,7 @@ def _facts(found: Anchors, sentences: int) -> Text:
     sweep = evidence["sweep"]
     lines = [
         f"{clean(found.target)} · {sentences} sentences · model {clean(found.model)}",
-        f"outcome {clean(evidence['target'])}, found as {evidence['extraction']} · T {given['temperature']:g}, "
+        f"outcome {clean(evidence['target'])}, found as {clean(str(evidence['extraction']))} · T {given['temperature']:g}, "
         f"top_p {given['top_p']:g} · sentences compared by {clean(evidence['encoder'])}",
         f"{evidence['rollouts']:,} rollouts, {evidence['tokens']:,} tokens, {evidence['computed']:,} drawn now; "
         f"100 for each prefix would be {sweep['rollouts']:,} and {sweep['tokens']:,}",
@@ -72,8 +72,8 @@ def _sentences(told: list[tuple[AnchorSentence, Resampled]]) -> Table:
     for sentence, each in told:
         table.add_row(
             Text(str(sentence.index), justify="right"),
-            f"{each.before:.2f} → {each.after:.2f}",
-            _effect(each.effect, each.low, each.high),
+            f"{_share(each.before, each.n_before)} → {_share(each.after, each.n_after)}",
+            _effect(each.effect, each.low, each.high) if each.n_before and each.n_after else "not drawn",
             Text(each.verdict, style=_STYLES[each.verdict]),
             Text(clean(sentence.text).strip(), style="bold" if each.verdict == "anchor" else ""),
         )
@@ -104,6 +104,10 @@ def _links(found: Anchors) -> list[Text]:
 
 def _listed(each: Resampled) -> str:
     return "; ".join(f"“{clean(text)}” {count}x, P {share:.2f}" for text, count, share in each.instead)
+
+
+def _share(value: float, n: int) -> str:
+    return f"{value:.2f}" if n else f"{'–':^4}"
 
 
 def _effect(value: float, low: float, high: float) -> str:
