@@ -58,7 +58,9 @@ def sentence(page: Page) -> None:
     named = page.locator("#evidence .an-lead a")
     (named if named.count() else page.locator(REASONING)).first.click()
     page.wait_for_timeout(100)  # the page itself goes to the sentence; the picture begins with the heading
-    page.locator("#evidence .inside").evaluate("(node) => node.scrollIntoView()")
+    page.locator("#evidence .inside").evaluate(
+        "(node) => { node.scrollIntoView(); node.parentElement.scrollTop -= 20 }"
+    )
 
 
 def wide(page: Page) -> None:

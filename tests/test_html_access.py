@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -562,3 +563,26 @@ def test_without_scripts_the_finding_is_told_in_plain_lines(
     assert "script, which is off" in told
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
     page.close()
+
+
+@pytest.mark.parametrize("count", [200, 2_000])
+def test_a_long_run_opens_at_once_and_stays_small(visit: Visit, tmp_path: Path, count: int) -> None:
+    """Without a request or a complaint, with few elements, and in less than 1 kB for each 1 kB of text."""
+    chance = random.Random(0)
+    words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=6)) for _ in range(20_000)]
+    steps = [
+        Step(index=k, agent=f"agent {k % 8}", kind="message", content=" ".join(chance.choices(words, k=145)))
+        for k in range(count)
+    ]
+    edges = [Edge(source=k // 2, target=k, origin="similar", weight=0.5, reason="says it") for k in range(1, count)]
+    finding = Finding(run="r", analysis="blame", version=1, verdict="inconclusive", method="ranker")
+    run = Run(id="r", content_hash="r", source="r", format="chat", outcome="failure")
+    report = tmp_path / "long.html"
+    report.write_text(document([Reported(run, steps, edges, finding, {}, {})], "run", "html"), encoding="utf-8")
+    page = visit.open(report, f"#step={count - 1}")
+    title_is(page, f"Step {count - 1}")
+    assert page.locator(".rows a[aria-current]").get_attribute("href") == f"#step={count - 1}"
+    assert page.locator("#page *").count() < 700
+    assert visit.requests == [report.as_uri()]
+    assert visit.complaints == []
+    assert report.stat().st_size < 120_000 + 1_000 * count

@@ -46,8 +46,8 @@ def _facts(found: Anchors, sentences: int) -> Text:
     sweep = evidence["sweep"]
     lines = [
         f"{clean(found.target)} · {sentences} sentences · model {clean(found.model)}",
-        f"outcome {clean(evidence['target'])}, found as {clean(str(evidence['extraction']))} · T {given['temperature']:g}, "
-        f"top_p {given['top_p']:g} · sentences compared by {clean(evidence['encoder'])}",
+        f"outcome {clean(evidence['target'])}, found as {clean(str(evidence['extraction']))} · "
+        f"T {given['temperature']:g}, top_p {given['top_p']:g} · sentences compared by {clean(evidence['encoder'])}",
         f"{evidence['rollouts']:,} rollouts, {evidence['tokens']:,} tokens, {evidence['computed']:,} drawn now; "
         f"100 for each prefix would be {sweep['rollouts']:,} and {sweep['tokens']:,}",
     ]
