@@ -93,7 +93,7 @@ def _candidate(candidate: Candidate, finding: Finding, anchors: Sequence[Anchors
                 "carried": wording.hop(hop),
                 "tied": bool(hop.text.strip()),
             }
-            for hop in candidate.path
+            for hop in (candidate.path if candidate.rank == 1 else ())  # the page shows the way of the first only
         ],
     }
 

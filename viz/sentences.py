@@ -95,7 +95,7 @@ def _method(found: Anchors, name: str, places: Mapping[Place, int]) -> dict[str,
         "facts": _facts(found.evidence),
         "signed": _signed(found) is not None,
         "values": _values(found, rows),
-        "resampled": [_resampled(each.resampled, answers) if each else None for each in rows],
+        "resampled": [_resampled(_drawn(each), answers) if each else None for each in rows],
         **_along(found, answers),
         "matrix": _matrix(found) if alike else None,
         "links": _links(found) if alike else [],
@@ -109,7 +109,7 @@ def _signed(found: Anchors) -> dict[Place, float] | None:
     """Effects with their sign, where the method knows it: its weights are of sizes only."""
     inside = [each for each in found.sentences if each.part == "chain"]
     if any(each.resampled for each in inside):
-        return {(each.start, each.end): each.resampled.effect for each in inside if each.resampled}
+        return {(each.start, each.end): told.effect for each in inside if (told := _drawn(each))}
     rows, target = found.evidence.get("distribution"), found.evidence.get("target")
     if not rows or target not in found.evidence["answers"] or len(rows) != len(inside) + 1:
         return None
@@ -125,6 +125,12 @@ def _values(found: Anchors, rows: Sequence[AnchorSentence | None]) -> list[float
     return [
         _short(signed[each.start, each.end]) if each and (each.start, each.end) in signed else None for each in rows
     ]
+
+
+def _drawn(sentence: AnchorSentence) -> Resampled | None:
+    """What resampling says, if it has rollouts on both sides: over a stretch that changes nothing none may be spent."""
+    told = sentence.resampled
+    return told if told and told.n_before and told.n_after else None
 
 
 def _resampled(each: Resampled | None, answers: Mapping[str, int]) -> dict[str, Any] | None:

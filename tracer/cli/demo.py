@@ -93,7 +93,7 @@ def _print_anchors(target: str, database: Path, *, quiet: bool) -> str:
     except MissingExtraError as missing:
         return f"Which sentence of its reasoning it was is left out: {missing}\n"
     if not quiet:
-        print("\nInside that step: the pocket model writes its reasoning anew from every sentence on.\n")
+        print("\nInside that step: the pocket model writes its reasoning anew, sentence by sentence.\n")
         print_report(resampling_report(found[-1], width=report_width()))
     return ""
 

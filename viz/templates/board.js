@@ -69,6 +69,7 @@ function boardView(run, hooks) {
       }),
     );
     heads.classList.toggle("flat", view.gap >= 90);
+    heads.classList.toggle("tight", view.gap < 24);
   }
 
   function turn(set, value) {

@@ -56,7 +56,10 @@ function drawRun(pen, view) {
   drawRoute(pen, view);
   const first = itemAt(view, view.top);
   const last = Math.min(view.items.length, itemAt(view, view.top + view.height) + 1);
-  const items = view.items.slice(first, last).filter((item) => item.step !== undefined);
+  // From afar many steps share a pixel: of those that do not matter one for each pixel is drawn.
+  const every = Math.max(1, Math.floor(1 / Math.max(0.05, SHORT * view.zoom)));
+  const drawn = (item, k) => item.step !== undefined && (k % every === 0 || keeps(view, view.steps[item.step]) || view.steps[item.step].status);
+  const items = view.items.slice(first, last).filter(drawn);
   for (const item of items) if (!view.steps[item.step].part) drawStep(pen, view, item);
   for (const item of items) if (view.steps[item.step].part) drawStep(pen, view, item);
   if (!readable(view)) drawNames(pen, view, items);

@@ -77,7 +77,7 @@ function sentenceNote(r, k, first) {
 function plainFigure(r, k) {
   const { method } = r;
   const value = method.values[k];
-  if (value === null) return make("span", "an-row an-soft", k < r.first ? "Given, not written: this method does not weigh it." : "This method cannot tell: nothing stands far enough behind it.");
+  if (value === null) return make("span", "an-row an-soft", k < r.first ? "Given, not written: this method does not weigh it." : method.signed ? "Not drawn: the answers before and after this stretch are alike, so the rollouts were spent elsewhere." : "This method cannot tell: nothing stands far enough behind it.");
   const words = make("b", r.kind(k), valueWords(method, k));
   const rank = r.ranked.indexOf(k);
   const place = rank < 0 ? "" : `, ${rank + 1}. of ${r.count}`;
