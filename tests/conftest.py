@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -85,6 +86,33 @@ COMMON: dict[str, Any] = {
 }
 
 TinyModel = Callable[..., Any]
+
+
+class Result(NamedTuple):
+    """What a call of the command line left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as JSON."""
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """`call("blame", "--json")`: the command line in this process, in a folder and on a database of the test's own."""
+    from tracer.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRACER_DB", str(tmp_path / "t.duckdb"))
+
+    def run(*arguments: object) -> Result:
+        return Result(main([str(argument) for argument in arguments]), *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -3,42 +3,16 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from tracer.analyses.bench_alarms import bench_alarms
 from tracer.analyses.blame import METHODS
-from tracer.cli import main
 from tracer.collectors.ingest import read_recordings
 from tracer.schemas import WhoWhenReport
 
-
-class Result(NamedTuple):
-    """What a call of the command line left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output as JSON."""
-        return json.loads(self.out)
-
-
-Call = Callable[..., Result]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Call the command line in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str | Path) -> Result:
-        return Result(main(list(map(str, arguments))), *capsys.readouterr())
-
-    return run
+Call = Callable[..., Any]
 
 
 def labelled(folder: Path, count: int) -> Path:

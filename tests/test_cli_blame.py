@@ -3,47 +3,21 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from tracer.analyses.blame import METHODS
 from tracer.analyses.failure import shipped as shipped_failure
 from tracer.analyses.ranker import shipped
-from tracer.cli import main
 from tracer.schemas import BlameReport
 
-
-class Result(NamedTuple):
-    """What a call of the command line left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output as JSON."""
-        return json.loads(self.out)
-
-
-Call = Callable[..., Result]
+Call = Callable[..., Any]
 FAILED = [
     {"role": "user", "name": "planner", "content": "Plan: count the whales."},
     {"role": "user", "name": "reader", "content": "I assume that it saw 4711 whales.\x1b[2J"},
     {"role": "user", "name": "writer", "content": "The answer is 4711."},
 ]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
-    """Call the command line on one database."""
-
-    def run(*arguments: str | Path) -> Result:
-        code = main([*map(str, arguments), "--db", str(tmp_path / "t.duckdb")])
-        return Result(code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture

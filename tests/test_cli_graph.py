@@ -4,45 +4,19 @@ import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import networkx as nx
 import pytest
 
-from tracer.cli import main
 from tracer.schemas import GraphReport
 
-
-class Result(NamedTuple):
-    """What a call of the command line left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output as JSON."""
-        return json.loads(self.out)
-
-
-Call = Callable[..., Result]
+Call = Callable[..., Any]
 HISTORY = [
     {"role": "user", "name": "Planner\x1b[31m\x00<b>", "content": "It weighs 4711."},
     {"role": "user", "name": "Coder", "content": "So 4711 it is."},
     {"role": "user", "name": "Critic", "content": "Krill."},
 ]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
-    """Call the command line on one database."""
-
-    def run(*arguments: str | Path) -> Result:
-        code = main([*map(str, arguments), "--db", str(tmp_path / "t.duckdb")])
-        return Result(code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture

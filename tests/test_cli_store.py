@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -14,32 +14,7 @@ from tracer.records import Candidate, Finding
 from tracer.schemas import BlameReport, IngestReport, RunList, RunReport
 from tracer.store import Store
 
-
-class Result(NamedTuple):
-    """What a call of the command line left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output as JSON."""
-        return json.loads(self.out)
-
-
-Call = Callable[..., Result]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
-    """Call the command line on one database."""
-
-    def run(*arguments: str | Path) -> Result:
-        code = main([*map(str, arguments), "--db", str(tmp_path / "t.duckdb")])
-        return Result(code, *capsys.readouterr())
-
-    return run
+Call = Callable[..., Any]
 
 
 @pytest.fixture
@@ -296,5 +271,13 @@ def test_a_finding_as_json_has_the_fields_that_programs_rely_on() -> None:
     assert printed["schema"] == "urn:blametrace:schema:blame:1"
     assert printed["symptom"] == {"step": 4}
     assert printed["candidates"] == [
-        {"rank": 1, "step": 2, "agent": "coder", "probability": 0.5, "cues": ["first code"], "path": []}
+        {
+            "rank": 1,
+            "step": 2,
+            "agent": "coder",
+            "probability": 0.5,
+            "interval": None,
+            "cues": ["first code"],
+            "path": [],
+        }
     ]
