@@ -100,11 +100,12 @@ function summaryView(run, about, back) {
   const page = make("header", "summary");
   page.id = "summary";
   const brand = make("p", "brand", make("b", "", "tracer"), ` run ${run.id}`);
-  const made = `tracer ${about.version} · ${about.date} · method ${run.method}${run.models.map((model) => ` · model ${model}`).join("")}`;
+  const made = `version ${about.version} · ${about.date} · method ${run.method}${run.models.map((model) => ` · model ${model}`).join("")}`;
   page.append(
     ...[
       back,
       brand,
+      make("p", "made", made, run.source ? make("span", "", " · from ", make("bdi", "", run.source)) : null),
       ...verdict(run),
       run.reason ? make("p", "reason", run.reason) : null,
       make("p", "facts", run.facts.join(" · ")),
@@ -113,7 +114,6 @@ function summaryView(run, about, back) {
       hops(run),
       taskNote(run),
       claimsNote(run),
-      make("p", "made", made, run.source ? make("span", "", " · from ", make("bdi", "", run.source)) : null),
     ].filter(Boolean),
   );
   return page;
