@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -27,6 +29,26 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
+
+
+class Demo(NamedTuple):
+    """What `tracer demo` left behind."""
+
+    folder: Path
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """The demo, once for all who look at it."""
+    from tracer.cli import main
+
+    folder, out, err = tmp_path_factory.mktemp("demo") / "here", io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        assert main(["demo", "--folder", str(folder)]) == 0
+    return Demo(folder, out.getvalue(), err.getvalue())
+
 
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("LlamaConfig", {}),

@@ -226,6 +226,7 @@ PUBLISHED: dict[str, list[str]] = {
     "bench-whowhen": ["bench whowhen RUNS", "bench whowhen RUNS --protocol cv"],
     "train-ranker": ["train ranker RUNS -o OUT/r.json"],
     "train-failure": ["train failure RUNS -o OUT/f.json"],
+    "report": ["report @last --html OUT/run.html", "report --all -o OUT/all.html"],
     "demo": ["demo --folder OUT/demo"],
     "runs-rm": ["runs rm @last"],
 }

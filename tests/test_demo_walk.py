@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,17 +11,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from tracer.cli import main
 from tracer.data.demo import DEMO_RUNS
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the demo leaves behind."""
-    folder = tmp_path_factory.mktemp("walk")
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        assert main(["demo", "--folder", str(folder)]) == 0
-    return folder / "report.html"
 
 
 def wrong_sum() -> str:
@@ -36,9 +23,9 @@ def wrong_sum() -> str:
     return f"{wrong}."
 
 
-def test_three_clicks_lead_from_the_page_to_the_sentence(visit: Any, report: Path) -> None:
+def test_three_clicks_lead_from_the_page_to_the_sentence(visit: Any, shown: Any) -> None:
     """Where it shows; the first candidate; the sentence that is marked. Each click shows the next by itself."""
-    page = visit.open(report)
+    page = visit.open(shown.folder / "report.html")
     sentence = wrong_sum()
 
     page.locator(".shows a").click()

@@ -217,7 +217,9 @@ def test_the_shipped_weights_are_what_training_gives(real_logs: Path) -> None:
     cases = [prepare(recording) for recording in recordings if recording.run.labels]
     record = json.loads(files("tracer.analyses").joinpath("ranker.training.json").read_bytes())
     assert [name for name, _ in skipped if name.endswith(".json")] == []
-    trained = fit_model(cases, record["strength"], shipped().threshold)
+    found = train(cases)
+    assert found.strength == record["strength"]
+    trained = found.model
     assert trained.weights == pytest.approx(shipped().weights, abs=1e-3)
     assert trained == shipped().model_copy(update={"weights": trained.weights})
     assert record["content_hashes"] == sorted(case.run.content_hash for case in cases)
