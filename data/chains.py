@@ -190,11 +190,10 @@ class _Writer:
         self.computed: dict[str, _Computed] = {}
         self.errors: dict[str, int] = {}
         """Where somebody's number went wrong, of those not yet mended."""
-        self.kinds: list[str] = []
-        self.wrong: list[int] = []
+        self.lapses: list[tuple[str, int]] = []
         """Kind and sentence of each error that was made."""
-        self.mended: list[int] = []
-        """The checks that found something wrong."""
+        self.mended = False
+        """Whether a doubt or a check found something wrong."""
 
     def write(self) -> int:
         """The whole chain; gives the answer."""
@@ -209,9 +208,10 @@ class _Writer:
 
     def event(self) -> str:
         """Which error was made, and whether it was mended."""
-        if len(self.kinds) != 1:
-            return "several" if self.kinds else "clean"
-        return self.kinds[0] + (" recovered" if self.mended else "")
+        if len(self.lapses) != 1:
+            return "several" if self.lapses else "clean"
+        [(kind, _)] = self.lapses
+        return kind + (" recovered" if self.mended else "")
 
     def _evaluate(self, name: str) -> None:
         """State somebody's number: known already, believed, looked up or computed."""
@@ -232,11 +232,10 @@ class _Writer:
     def _trust(self, name: str, rumor: int) -> None:
         claim = self.problem.facts[rumor]
         self._say(f" {claim.text}", "trust", {rumor}, self.asked[name], group=content_of(claim))
-        self.kinds.append("trust")
-        self.wrong.append(self.state)
+        self.lapses.append(("trust", self.state))
         if self.rng.random() < self.noise.doubt:
             self._say(" Wait, only a rumor.", "backtrack")
-            self.mended.append(self.state)
+            self.mended = True
             self._derive(name)
         else:
             self.held[name], self.errors[name] = _Value(claim.value, self.state), self.state
@@ -272,8 +271,7 @@ class _Writer:
         self.held[name] = _Value(value, self.state)
         self.computed[name] = _Computed(fact, self.state, frozenset(source), stated)
         if value != right:
-            self.kinds.append("slip")
-            self.wrong.append(self.state)
+            self.lapses.append(("slip", self.state))
             self.errors[name] = self.state
         if self.rng.random() < (self.noise.check if value == right else self.noise.check_wrong):
             self._check(name)
@@ -304,7 +302,6 @@ class _Writer:
         """Work somebody's number out again, say whether it was right, and redo what rested on a wrong one."""
         before = self.held[name]
         self._say(f" Wait, check {name}.", "check", {before.stated})
-        check = self.state
         # What was said before can also be read from the computations that used it.
         told = {before.stated} | self.used.get((name, before.value), set())
         self._again(name)
@@ -313,7 +310,7 @@ class _Writer:
         self._say(f" That was {'wrong' if wrong else 'right'}.", "verdict", {again.stated}, told)
         if wrong:
             self.errors.pop(name, None)
-            self.mended.append(check)
+            self.mended = True
             self._redo(name)
 
     def _again(self, name: str) -> None:
@@ -348,8 +345,8 @@ class _Writer:
 
     def _mark_decisive(self) -> None:
         """Of several errors each may have cost the right answer, so none of them is called decisive."""
-        if len(self.wrong) == 1:
-            [at] = self.wrong
+        if len(self.lapses) == 1:
+            [(_, at)] = self.lapses
             self.sentences[at] = self.sentences[at]._replace(decisive=True)
 
     def _say(

@@ -11,30 +11,15 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 import pytest
 
 from tracer.analyses.blame import METHODS
-from tracer.cli import main
 from tracer.schemas import SCHEMAS, json_schema
 
-
-class Result(NamedTuple):
-    """What a call of the command line left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output as JSON."""
-        return json.loads(self.out)
-
-
-Call = Callable[..., Result]
+Call = Callable[..., Any]
 Entry = dict[str, Any]
 LABEL = {"mistake_agent": "coder", "mistake_step": "1", "mistake_reason": ""}
 TEAM: list[Entry] = [
@@ -43,17 +28,6 @@ TEAM: list[Entry] = [
     {"role": "user", "name": "terminal", "content": "exitcode: 0 (execution succeeded)\nCode output: 4711"},
     {"role": "user", "name": "writer", "content": "There are 4711 whales."},
 ]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Call:
-    """Call the command line in this process."""
-
-    def run(*arguments: object) -> Result:
-        code = main([str(argument) for argument in arguments])
-        return Result(code, *capsys.readouterr())
-
-    return run
 
 
 def labelled(history: list[Entry], **more: Any) -> Entry:

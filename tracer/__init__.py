@@ -107,13 +107,13 @@ def report(
     `every` reports all runs as a list. What `tracer anchors` found in the reasoning of a run is in its report.
     """
     from tracer.config import database_path
-    from tracer.document import document, kind_of, require_file
+    from tracer.document import document, kind_of
     from tracer.explanation import Explanation, Options
-    from tracer.files import write_whole
+    from tracer.files import require_file, write_whole
     from tracer.reporting import report_all, report_explained, report_runs
 
     goal, path = Path(file), database_path(Path(db) if db is not None else None)
-    require_file(goal)
+    require_file(goal, "report.html")
     options = Options(method, assume, top)
     if every:
         found = report_all(path, options, progress)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Literal
 
-from tracer.errors import TracerError
 from tracer.reported import Reported
 
 Medium = Literal["html", "markdown"]
@@ -21,14 +19,6 @@ def document(found: Sequence[Reported], kind: Kind, medium: Medium) -> str:
 def kind_of(found: Sequence[Reported], *, every: bool) -> Kind:
     """What a report of these runs is: a list where it was asked for `every` run, be it one."""
     return "list" if every else "pair" if len(found) > 1 else "run"
-
-
-def require_file(path: Path) -> None:
-    """Say before the work, not after it, that nothing can be written there."""
-    if path.is_dir():
-        raise TracerError(f"{path} is a folder: name a file in it, such as {path / 'report.html'}")
-    if not path.parent.is_dir():
-        raise TracerError(f"cannot write {path} (there is no folder {path.parent}): make it, or name another file")
 
 
 def _run_html(found: Sequence[Reported]) -> str:

@@ -33,3 +33,11 @@ def write_whole(path: Path, data: bytes) -> Path:
             f"cannot write {path} ({error.strerror}): name a file in a folder you may write to"
         ) from error
     return path
+
+
+def require_file(path: Path, example: str) -> None:
+    """Say before the work, not after it, that nothing can be written there; `example` is what such a file is called."""
+    if path.is_dir():
+        raise TracerError(f"{path} is a folder: name a file in it, such as {path / example}")
+    if not path.parent.is_dir():
+        raise TracerError(f"cannot write {path} (there is no folder {path.parent}): make it, or name another file")

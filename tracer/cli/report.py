@@ -72,8 +72,9 @@ def report(
     Example: tracer report --html report.html
     """
     from tracer.config import database_path
-    from tracer.document import document, kind_of, require_file
+    from tracer.document import document, kind_of
     from tracer.explanation import Options
+    from tracer.files import require_file
 
     goal = _goal(html, medium, output)
     if every and addresses:
@@ -81,7 +82,7 @@ def report(
     if goal.file == STDOUT and as_json:
         raise TracerError("--json tells which file was written: name one with -o FILE")
     if goal.file != STDOUT:
-        require_file(goal.file)
+        require_file(goal.file, DEFAULT.name)
     options = Options(method, assume.value if assume else None, top)
     found = _found(database_path(db), addresses or [], every, options)
     kind = kind_of(found, every=every)

@@ -41,10 +41,9 @@ def ranker(
     from tracer.analyses.cases import prepare
     from tracer.analyses.train_ranker import train as fit
     from tracer.analyses.train_ranker import training_record
-    from tracer.document import require_file
-    from tracer.files import write_whole
+    from tracer.files import require_file, write_whole
 
-    require_file(output)
+    require_file(output, "ranker.json")
     cases = [prepare(recording) for recording in labelled(folder)]
     trained = fit(cases)
     record = training_record(cases, trained, folder.name)
@@ -74,10 +73,9 @@ def failure(
     Example: tracer train failure results.json
     """
     from tracer.analyses.train_failure import train_failure
-    from tracer.document import require_file
-    from tracer.files import write_whole
+    from tracer.files import require_file, write_whole
 
-    require_file(output)
+    require_file(output, "failure.json")
     model = train_failure(read(paths), " ".join(path.name for path in paths))
     write_whole(output, f"{model.model_dump_json(indent=2)}\n".encode())
     if as_json:

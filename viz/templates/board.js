@@ -1,5 +1,5 @@
 // The run: agents as lanes, time downwards. Here is what one does with it; places.js, drawing.js and rows.js show it.
-const INKS = ["paper", "card", "ink", "soft", "faint", "rule", "accent", "counter"];
+const INKS = ["paper", "ink", "soft", "faint", "rule", "accent"];
 const REACH = 6; // pixels beside an edge that still hit it
 
 function boardView(run, hooks) {
