@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tracer.analyses.allocation import RULE
 from tracer.analyses.anchors import outgoing, read
 from tracer.analyses.bench_anchors import Hits, rates
 from tracer.analyses.bench_engine import prefix_ends
@@ -33,7 +34,7 @@ from tracer.data.world import NOISY, TEST, Trace, ending, problem, prompt_of, tr
 from tracer.equivalence import classes
 from tracer.lm.ledger import Ledger
 from tracer.lm.rollouts import Sampling
-from tracer.stats import Count, difference
+from tracer.stats import Count, Estimate, difference, shrunken
 
 if TYPE_CHECKING:
     from tracer.lm.local import LocalLM
@@ -143,7 +144,7 @@ def _scores(lm: LocalLM, text: Text, sweep: Sweep) -> dict[str, Sequence[float]]
     candidates = candidates_of(text.text, sweep.target)
     answers = forced(lm, text.text, text.borders, " </think>\n\\boxed{ ", candidates, "}")
     return {
-        "resample": [-each.high for each in sweep.sentences],
+        "resample": [-shrunken(Estimate(e.effect, e.low, e.high, e.n_before), RULE.rope) for e in sweep.sentences],
         "counterfactual": [-each.counterfactual[0] if each.counterfactual else 0.0 for each in sweep.sentences],
         "forced": (-answers.merged(classes(candidates, sweep.target)).effects).tolist(),
         "surprisal": np.nan_to_num(surprisal(lm.model, ids, spans).mean).tolist(),
