@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tracer.analyses.allocation import RULE
 from tracer.analyses.anchors import outgoing, read
 from tracer.analyses.bench_anchors import Hits, rates
 from tracer.analyses.bench_engine import prefix_ends
+from tracer.analyses.effects import SCALE
 from tracer.analyses.forced import candidates_of, forced
 from tracer.analyses.pools import Drawn
 from tracer.analyses.resampling import Sweep, Ways, resample
@@ -144,7 +144,7 @@ def _scores(lm: LocalLM, text: Text, sweep: Sweep) -> dict[str, Sequence[float]]
     candidates = candidates_of(text.text, sweep.target)
     answers = forced(lm, text.text, text.borders, " </think>\n\\boxed{ ", candidates, "}")
     return {
-        "resample": [-shrunken(Estimate(e.effect, e.low, e.high, e.n_before), RULE.rope) for e in sweep.sentences],
+        "resample": [-shrunken(Estimate(e.effect, e.low, e.high, e.n_before), SCALE) for e in sweep.sentences],
         "counterfactual": [-each.counterfactual[0] if each.counterfactual else 0.0 for each in sweep.sentences],
         "forced": (-answers.merged(classes(candidates, sweep.target)).effects).tolist(),
         "surprisal": np.nan_to_num(surprisal(lm.model, ids, spans).mean).tolist(),

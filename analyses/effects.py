@@ -16,6 +16,8 @@ FEWEST = 10
 """Fewer rollouts that go on otherwise say nothing of what the sentence does."""
 SATURATED = 0.05
 """Where P(target) starts this near to 0 or 1, no sentence can move it far in that direction."""
+SCALE = 0.2
+"""For ranking, effects are taken to have this standard deviation before anything is drawn."""
 UNKNOWN = Estimate(0.5, 0.0, 1.0, 0)
 
 
@@ -42,7 +44,7 @@ class SentenceEffect(NamedTuple):
     @property
     def strength(self) -> float:
         """The size of the effect, drawn towards 0 by how unsure it is (`shrunken`): by this sentences are ranked."""
-        return abs(shrunken(self.effect, RULE.rope))
+        return abs(shrunken(self.effect, SCALE))
 
 
 class Conclusion(NamedTuple):
