@@ -102,7 +102,7 @@ class Pools:
         if after is None or not (self.cases[sentence] or self.diverging[sentence] is not None):
             return Estimate(0.0, -room, room, 0)
         diverged = self.diverged(sentence)
-        z = spread(min(diverged.n, after.cases))
+        z = spread(min(diverged.n, after.cases), self.room(sentence))
         return effect(diverged, self.followed(sentence).n, after, z, self.diverging[sentence])
 
     def p_value(self, sentence: int, after: Share | None) -> float:
@@ -118,11 +118,12 @@ class Pools:
         return fisher(self.diverged(sentence), Count(round(after.value * cases), cases), middle=True)
 
 
-def spread(n: float) -> float:
+def spread(n: float, room: float = 1.0) -> float:
     """The z of an effect's 95 % interval that rests on n cases on its smaller side.
 
     1.96 less SMALL / (n + OFFSET): with 1.96 throughout, intervals from few cases cover 98 to 99 % under the rule of
     `tracer.analyses.allocation`, because counts are coarse and because a sentence that looks large by chance gets more
-    rollouts, which pull it back. SMALL was fitted on planted traces; `tests/slow` measures the coverage on others.
+    rollouts, which pull it back. A sentence with little room gets no more for looking large, so it takes that part
+    only. SMALL was fitted on planted traces; `tests/slow` measures the coverage on others.
     """
-    return Z95 - SMALL / (n + OFFSET)
+    return Z95 - SMALL * room / (n + OFFSET)
