@@ -259,7 +259,7 @@ def test_with_known_chances_the_reference_effect_is_met() -> None:
     before, after = pools.shares()
     assert before is not None
     assert before.value == pytest.approx(0.4 * 0.3 + 0.6 * 0.8)
-    plain = difference(Count(3, 10), Count(80, 100), spread(10))
+    plain = difference(Count(3, 10), Count(80, 100), spread(10, room=0.4))
     assert pools.effect(0, after)[:3] == pytest.approx([0.4 * each for each in plain[:3]])
 
 
