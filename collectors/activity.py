@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from tracer.collectors.message import Call, Message, Result
@@ -84,7 +85,7 @@ def whole(value: Any) -> int | None:
     return count if 0 <= count < 1 << 62 else None
 
 
-def first(attributes: dict[str, Any], *names: str) -> Any:
+def first(attributes: Mapping[str, Any], *names: str) -> Any:
     """The first of these attributes that says something."""
     for name in names:
         if (found := attributes.get(name)) not in (None, "", [], {}):

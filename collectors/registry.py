@@ -6,12 +6,14 @@ from tracer.collectors import (
     ag2,
     chat,
     harmony,
+    jaeger,
     magentic,
     otel_python,
     otlp,
     provider,
     r1_text,
     tau_bench,
+    tempo,
     thought_anchors,
     whowhen,
 )
@@ -21,6 +23,8 @@ from tracer.errors import BadInputError, UnknownFormatError
 
 COLLECTORS: tuple[Collector, ...] = (
     otlp.COLLECTOR,
+    tempo.COLLECTOR,
+    jaeger.COLLECTOR,
     otel_python.COLLECTOR,
     tau_bench.COLLECTOR,
     whowhen.COLLECTOR,
