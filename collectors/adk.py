@@ -8,6 +8,7 @@ Old releases named an agent only in the name of its span, `agent_run [planner]`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from tracer.collectors import gemini, genai
@@ -99,7 +100,7 @@ def _tool(span: Span) -> Activity | None:
     )
 
 
-def _response(event: dict[str, Any]) -> Any:
+def _response(event: Mapping[str, Any]) -> Any:
     content = event.get("content", event)
     parts = _list(content.get("parts")) if isinstance(content, dict) else []
     found = [first(part, "function_response", "functionResponse") for part in parts if isinstance(part, dict)]

@@ -15,13 +15,23 @@ from datetime import UTC, datetime, timedelta
 from tracer.collectors import genai, openinference
 from tracer.collectors.activity import Activity, Verdict, exception_text
 from tracer.collectors.message import Message
-from tracer.collectors.span_history import History, Source
+from tracer.collectors.messages import decode
+from tracer.collectors.span_history import History, Source, strings
 from tracer.collectors.span_tree import Event, Node, activities, events, nodes, unique
 from tracer.collectors.steps import steps_from_messages
 from tracer.records import Outcome, Recording, Run, Span, Step, content_hash, run_id
 
 CONVERSATION = (openinference.conversation, genai.conversation)
 """Where a span names the conversation that it belongs to."""
+ASKED = (
+    "input.value",
+    "traceloop.entity.input",
+    "ioa_observe.entity.input",
+    "langfuse.observation.input",
+    "langfuse.trace.input",
+    "langsmith.inputs",
+)
+"""Where a root span says what it was asked."""
 FRAMEWORKS = {
     "langgraph": "langgraph",
     "openai_agents": "openai-agents",
@@ -240,7 +250,7 @@ def _run(key: tuple[str, str], tree: Sequence[Node], steps: Sequence[Step], unre
         source=pointers[0].file if pointers else "",
         format=min(node.span.format for node in tree),
         framework=_framework(tree),
-        task=next((step.content for step in steps if step.role == "user" and step.content.strip()), ""),
+        task=_task(tree, steps),
         outcome=outcome,
         outcome_source=said_by,
         answer=next(
@@ -250,6 +260,15 @@ def _run(key: tuple[str, str], tree: Sequence[Node], steps: Sequence[Step], unre
         ended=moment(max(ended, default=None)),
         notes=(f"{unreadable} spans hold messages that cannot be read (cut off?)",) if unreadable else (),
     )
+
+
+def _task(tree: Sequence[Node], steps: Sequence[Step]) -> str:
+    """The first thing a user said that a root was given, else the first thing a user said: a system prompt that was
+    sent in a user's name comes before the question."""
+    asked = [step.content for step in steps if step.role == "user" and step.content.strip()]
+    roots = [node.span.attributes for node in tree if node.parent is None]
+    given = {" ".join(text.split()) for found in roots for name in ASKED for text in strings(decode(found.get(name)))}
+    return next((text for text in asked if " ".join(text.split()) in given), asked[0] if asked else "")
 
 
 def _outcome(tree: Sequence[Node]) -> tuple[Outcome, str | None]:
@@ -281,6 +300,7 @@ def _framework(tree: Sequence[Node]) -> str | None:
             str(found.get("gen_ai.provider.name") or ""),
         }
         words |= {key for key in found if key.startswith(("pydantic_ai.", "crewai", "gcp.vertex.agent", "smolagents"))}
-        words |= {"langgraph"} if "langgraph_node" in str(found.get("metadata") or "") else set()
+        told = str(found.get("metadata") or "") + str(found.get("langfuse.observation.metadata") or "")
+        words |= {"langgraph"} if "langgraph_node" in told or any("langgraph_node" in key for key in found) else set()
     text = " ".join(words).lower()
     return next((framework for word, framework in FRAMEWORKS.items() if word in text), None)

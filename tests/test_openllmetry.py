@@ -11,7 +11,7 @@ from tracer.collectors.spans import runs_from_spans
 from tracer.records import Recording, Span
 
 
-def span(number: int, parent: int | None = None, name: str = "", error: str | None = None, **found: Any) -> Span:
+def span(number: int, parent: int | None = None, name: str = "", **found: Any) -> Span:
     """A span with these attributes (`__` for a dot); spans last and nest by their numbers."""
     return Span(
         trace_id="t",
@@ -20,8 +20,6 @@ def span(number: int, parent: int | None = None, name: str = "", error: str | No
         name=name,
         started_ns=1_000 * number,
         ended_ns=1_000 * number + (900 if parent else 90_000),
-        status="error" if error else "unset",
-        status_message=error,
         attributes={key.replace("__", "."): value for key, value in found.items()},
     )
 
@@ -140,14 +138,14 @@ def test_the_second_generation_has_genai_attributes_inside_the_same_wrappings() 
 )
 def test_a_tool_messages_own_status_counts(output: Any, rule: str) -> None:
     """LangGraph catches what a tool raises: the span is fine, the message is not."""
-    found = {"traceloop__span__kind": "tool", "traceloop__entity__name": "f"}
+    found: dict[str, Any] = {"traceloop__span__kind": "tool", "traceloop__entity__name": "f"}
     result = run(span(1, **found, traceloop__entity__output=json.dumps({"output": output, "kwargs": {}}))).steps[1]
     assert (result.content, result.tool_status, result.tool_rule) == ("no such city", "error", rule)
 
 
 def test_a_hand_off_names_who_takes_over() -> None:
     """The Agents SDK's instrumentation writes a span `triage → billing.handoff`."""
-    found = {"gen_ai__handoff__from_agent": "triage", "gen_ai__handoff__to_agent": "billing"}
+    found: dict[str, Any] = {"gen_ai__handoff__from_agent": "triage", "gen_ai__handoff__to_agent": "billing"}
     handoff, result = run(span(1, name="triage → billing.handoff", traceloop__span__kind="handoff", **found)).steps
     assert (handoff.kind, handoff.agent, handoff.recipient) == ("handoff", "triage", "billing")
     assert result.content == "handed over to billing"
@@ -197,7 +195,7 @@ def test_agents_are_known_by_attribute_node_or_entity(found: dict[str, Any], age
 def test_a_decorated_agent_without_model_spans_is_known_by_what_went_in_and_out() -> None:
     """The decorator logs positional arguments, the object itself first."""
     given = {"args": [{"__class__": "Guide"}, "Fare?"], "kwargs": {}}
-    found = {"traceloop__span__kind": "agent", "traceloop__entity__name": "guide"}
+    found: dict[str, Any] = {"traceloop__span__kind": "agent", "traceloop__entity__name": "guide"}
     recording = run(span(1, **found, traceloop__entity__input=json.dumps(given), traceloop__entity__output='"420 EUR"'))
     assert [(step.agent, step.content) for step in recording.steps] == [("user", "Fare?"), ("guide", "420 EUR")]
 
@@ -221,7 +219,7 @@ def test_the_names_of_2023_are_read_too() -> None:
 
 def test_reasoning_that_was_only_counted_is_unreadable() -> None:
     """The provider kept it."""
-    found = flat("gen_ai.completion", {"role": "assistant", "content": "420 EUR"})
+    found: dict[str, Any] = flat("gen_ai.completion", {"role": "assistant", "content": "420 EUR"})
     (step,) = run(span(1, llm__request__type="chat", llm__usage__reasoning_tokens=64, **found)).steps
     assert (step.reasoning_state, step.reasoning) == ("unreadable", None)
 
@@ -231,7 +229,7 @@ def test_reasoning_that_was_only_counted_is_unreadable() -> None:
 )
 def test_a_hostile_repr_is_only_text(text: str) -> None:
     """It is parsed as a string literal, and never run."""
-    found = {"traceloop__span__kind": "tool", "traceloop__entity__name": "f"}
+    found: dict[str, Any] = {"traceloop__span__kind": "tool", "traceloop__entity__name": "f"}
     result = run(span(1, **found, traceloop__entity__output=json.dumps({"output": text, "kwargs": {}}))).steps[1]
     assert result.kind == "tool_result"
     assert result.content in {text, "\\x"}
