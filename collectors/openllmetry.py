@@ -1,10 +1,11 @@
-"""OpenLLMetry (Traceloop) in both generations, and AGNTCY's fork of its SDK (`ioa_observe.*`).
+"""OpenLLMetry (Traceloop) in both generations, and what grew out of it: AGNTCY's SDK (`ioa_observe.*`) and AgentOps.
 
 Until 2026 a model's span held one attribute per field of a message (`gen_ai.prompt.N.content`,
 `gen_ai.completion.N.tool_calls.K.name`; in 2023 `llm.prompts.N`), and what a decorated function was given and gave
 back stood in `traceloop.entity.input` and `.output`. Later releases moved, package by package, to the GenAI
 attributes, so one file holds both; the messages are taken from wherever they stand. `traceloop.span.kind` says what a
-span is: a framework's tasks are named `execute_task` or, with CrewAI, `invoke_agent`, and are none of our steps.
+span is: a framework's tasks are named `execute_task` or, with CrewAI, `invoke_agent`, and are none of our steps. The
+forks say the same under their own prefix.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from tracer.collectors.openinference import unflatten
 from tracer.collectors.payload import messages_of, sealed, tool_message
 from tracer.records import Span
 
-PREFIXES = ("traceloop", "ioa_observe")
+PREFIXES = ("traceloop", "ioa_observe", "agentops")
 PROMPTS = ("gen_ai.prompt", "llm.prompts")
 COMPLETIONS = ("gen_ai.completion", "llm.completions")
-_HEADS = ("traceloop.", "ioa_observe.", *(f"{prefix}.0." for prefix in (*PROMPTS, *COMPLETIONS)))
+_HEADS = (*(f"{prefix}." for prefix in PREFIXES), *(f"{prefix}.0." for prefix in (*PROMPTS, *COMPLETIONS)))
 _MODEL_CALLS = frozenset({"chat", "completion"})
 """`llm.request.type` of what makes a step; embeddings and reranking do not."""
 _REPR = re.compile(
@@ -36,6 +37,20 @@ _REPR = re.compile(
 _ROLES = {"human": "user", "ai": "assistant", "unknown": "user"}
 
 Kind = Literal["llm", "tool", "agent"]
+KINDS: dict[str, Kind | None] = {
+    "agent": "agent",
+    "tool": "tool",
+    "handoff": "tool",
+    "guardrail": "tool",
+    "llm": "llm",
+    "llm.call": "llm",
+    "task": None,
+    "workflow.step": None,
+    "operation": None,
+    "session": None,
+    "chain": None,
+}
+"""`...span.kind` -> what the span did. A workflow is an agent where it has a name of its own."""
 
 
 def activity(span: Span) -> Activity | None:
@@ -72,12 +87,10 @@ def ours(span: Span) -> bool:
 def _kind(span: Span) -> Kind | None:
     found = span.attributes
     stated = str(_own(found, "span.kind") or "").lower()
-    if stated in {"tool", "handoff"}:
-        return "tool"
-    if stated == "agent":
-        return "agent"
-    if stated in {"task", "workflow"}:
-        return "agent" if stated == "workflow" and _agent(span, "agent") else None
+    if stated in KINDS:
+        return KINDS[stated]
+    if stated == "workflow":
+        return "agent" if _agent(span, "agent") else None
     if request := found.get("llm.request.type"):
         return "llm" if request in _MODEL_CALLS else None
     if any(unflatten(found, prefix) for prefix in (*PROMPTS, *COMPLETIONS)):
@@ -93,7 +106,7 @@ def _own(found: dict[str, Any], name: str) -> Any:
 def _agent(span: Span, kind: Kind) -> str | None:
     """The agent that the span names: by attribute, by the graph's node, or, of an agent's span, by the entity."""
     found = span.attributes
-    named = text_of(first(found, "gen_ai.agent.name", "crewai.agent.role", "agent.name"))
+    named = text_of(first(found, "gen_ai.agent.name", "crewai.agent.role", "agent.name", "agent.role"))
     if named and named not in UNNAMED:
         return named
     if node := telling_agent(_properties(found)):
@@ -102,7 +115,8 @@ def _agent(span: Span, kind: Kind) -> str | None:
         return None
     if entity := text_of(found.get("ioa_observe.entity.name")):
         return entity.rpartition(".")[0] or entity  # the fork names the class and its method
-    return text_of(found.get("traceloop.entity.name")) or span.name.removesuffix(".agent") or None
+    entity = None if span.name.endswith(".agent") else text_of(_own(found, "entity.name"))  # AgentOps': the class
+    return entity or span.name.removesuffix(".agent") or None
 
 
 def _properties(found: dict[str, Any]) -> dict[str, Any]:
@@ -147,13 +161,14 @@ def _entity(found: dict[str, Any], side: str, role: str) -> tuple[Message, ...]:
 
 def _tool(span: Span) -> Activity:
     found = span.attributes
-    name = text_of(first(found, "gen_ai.tool.name", "traceloop.entity.name", "ioa_observe.entity.name"))
+    name = text_of(first(found, "gen_ai.tool.name", "tool.name") or _own(found, "entity.name"))
     name = name or span.name.removesuffix(".tool") or "tool"
     target = text_of(first(found, "gen_ai.handoff.to_agent", "gen_ai.transfer.target.name"))
     agent = text_of(found.get("gen_ai.handoff.from_agent")) or _agent(span, "tool")
-    asked = _given(first(found, "gen_ai.tool.call.arguments", "traceloop.entity.input", "ioa_observe.entity.input"))
-    output = first(found, "gen_ai.tool.call.result", "traceloop.entity.output", "ioa_observe.entity.output")
-    content, call_id, status = _brought(output)
+    asked = _given(first(found, "gen_ai.tool.call.arguments", "tool.parameters") or _own(found, "entity.input"))
+    content, call_id, status = _brought(
+        first(found, "gen_ai.tool.call.result", "tool.result") or _own(found, "entity.output")
+    )
     call_id = text_of(first(found, "gen_ai.tool.call.id", "tool.call.id")) or call_id or _asked_id(found)
     if target and content is None and span.ended_ns is not None:
         content = f"handed over to {target}"
@@ -161,7 +176,7 @@ def _tool(span: Span) -> Activity:
         kind="tool",
         agent=agent,
         call=Call(name, as_text(asked), call_id, target),
-        result=tool_result(span, content, call_id, name, status),
+        result=tool_result(span, content, call_id, name, status or text_of(found.get("tool.status"))),
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from tracer.collectors import (
     ag2,
+    agentops,
     chat,
     harmony,
     jaeger,
     langfuse,
+    langsmith,
     magentic,
     otel_python,
     otlp,
@@ -28,6 +30,8 @@ COLLECTORS: tuple[Collector, ...] = (
     jaeger.COLLECTOR,
     otel_python.COLLECTOR,
     langfuse.COLLECTOR,
+    agentops.COLLECTOR,
+    langsmith.COLLECTOR,
     tau_bench.COLLECTOR,
     whowhen.COLLECTOR,
     magentic.COLLECTOR,

@@ -52,6 +52,7 @@ FRAMEWORKS = {
     "langchain": "langchain",
 }
 """A word in a scope, a provider or an attribute's name -> the framework, the more specific first."""
+_METADATA = ("metadata", "langfuse.observation.metadata", "langsmith.metadata")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -300,7 +301,7 @@ def _framework(tree: Sequence[Node]) -> str | None:
             str(found.get("gen_ai.provider.name") or ""),
         }
         words |= {key for key in found if key.startswith(("pydantic_ai.", "crewai", "gcp.vertex.agent", "smolagents"))}
-        told = str(found.get("metadata") or "") + str(found.get("langfuse.observation.metadata") or "")
+        told = " ".join(str(found.get(name) or "") for name in _METADATA)
         words |= {"langgraph"} if "langgraph_node" in told or any("langgraph_node" in key for key in found) else set()
     text = " ".join(words).lower()
     return next((framework for word, framework in FRAMEWORKS.items() if word in text), None)
