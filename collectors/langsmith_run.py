@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from tracer.collectors.activity import Activity, as_text, first, text_of, tool_result, whole
+from tracer.collectors.agents_span import handoff
 from tracer.collectors.langgraph_node import LOOP, UNNAMED, node_agent
 from tracer.collectors.message import Call, Message
 from tracer.collectors.messages import decode
@@ -36,8 +37,8 @@ def activity(span: Span) -> Activity | None:
     metadata = _metadata(found)
     inputs, outputs = decode(first(found, INPUTS, "gen_ai.prompt")), decode(first(found, OUTPUTS, "gen_ai.completion"))
     kind = KINDS.get(str(found.get(TYPE)))
-    if handoff := _handoff(span, inputs):
-        return handoff
+    if handed := _handoff(span, inputs):
+        return handed
     agent = text_of(first(metadata, "lc_agent_name", "agent_name")) or node_agent(metadata)
     if kind == "tool":
         return _tool(span, agent, inputs, outputs)
@@ -87,10 +88,7 @@ def _handoff(span: Span, inputs: Any) -> Activity | None:
     """The Agents SDK's hand-off: a chain that is given who hands over to whom."""
     if not isinstance(inputs, Mapping) or not inputs.keys() >= {"from_agent", "to_agent"}:
         return None
-    target = text_of(inputs["to_agent"])
-    call = Call(f"transfer_to_{target or 'agent'}", "", None, target)
-    result = tool_result(span, f"handed over to {target}" if span.ended_ns is not None else None, None, call.name)
-    return Activity("tool", text_of(inputs["from_agent"]), call=call, result=result)
+    return handoff(span, text_of(inputs["from_agent"]), text_of(inputs["to_agent"]))
 
 
 def _tool(span: Span, agent: str | None, inputs: Any, outputs: Any) -> Activity:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from tracer.collectors import genai
 from tracer.collectors.activity import Activity, as_text, first, text_of, tool_result, whole
+from tracer.collectors.agents_span import handoff
 from tracer.collectors.langgraph_node import UNNAMED, telling_agent
 from tracer.collectors.message import Call, Message
 from tracer.collectors.messages import decode, normalise
@@ -170,8 +171,8 @@ def _tool(span: Span) -> Activity:
         first(found, "gen_ai.tool.call.result", "tool.result") or _own(found, "entity.output")
     )
     call_id = text_of(first(found, "gen_ai.tool.call.id", "tool.call.id")) or call_id or _asked_id(found)
-    if target and content is None and span.ended_ns is not None:
-        content = f"handed over to {target}"
+    if target and content is None:
+        return handoff(span, agent, target)
     return Activity(
         kind="tool",
         agent=agent,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tracer.collectors import langfuse_span, langsmith_run
+from tracer.collectors import agents_span, langfuse_span, langsmith_run
 from tracer.collectors.activity import Activity
 from tracer.collectors.conventions import CONVENTIONS, Convention, reading
 from tracer.records import Span
@@ -16,6 +16,7 @@ from tracer.records import Span
 DIALECTS: dict[str, Convention] = {
     "langfuse": Convention(langfuse_span.ours, langfuse_span.activity),
     "langsmith": Convention(langsmith_run.ours, langsmith_run.activity),
+    "openai_agents": Convention(agents_span.ours, agents_span.activity),
     **CONVENTIONS,
 }
 """What a span may be written in; the first that calls it its own reads it."""

@@ -64,9 +64,9 @@ def runs_from_spans(spans: Sequence[Span]) -> list[tuple[Recording, tuple[str, .
         grouped[_run_key(tree)] += tree
     found = []
     for key, tree in grouped.items():
-        steps, unreadable = _steps(tree)
+        steps, notes = _steps(tree)
         if steps:
-            run = _run(key, tree, steps, unreadable)
+            run = _run(key, tree, steps, notes)
             found.append((Recording(run, steps), tuple(sorted({node.span.trace_id for node in tree}))))
     return sorted(found, key=lambda pair: (pair[0].run.started or _EPOCH, pair[0].run.id))
 
@@ -87,8 +87,8 @@ def _run_key(tree: Sequence[Node]) -> tuple[str, str]:
     return "trace", tree[0].span.trace_id
 
 
-def _steps(tree: Sequence[Node]) -> tuple[tuple[Step, ...], int]:
-    """The steps of a run, and how many spans held messages that cannot be read."""
+def _steps(tree: Sequence[Node]) -> tuple[tuple[Step, ...], tuple[str, ...]]:
+    """The steps of a run, and what is missing from them."""
     teller = _Teller(tree)
     found = activities(tree)
     for event in events(found):
@@ -101,7 +101,16 @@ def _steps(tree: Sequence[Node]) -> tuple[tuple[Step, ...], int]:
         step.model_copy(update={"parents": _before(step.index, [*_call_of(step, calls), *parents.get(step.index, ())])})
         for step in steps
     )
-    return joined, sum(activity.unreadable for _, activity in found)
+    return joined, tuple(_notes([activity for _, activity in found]))
+
+
+def _notes(found: Sequence[Activity]) -> Iterable[str]:
+    """What of the run its spans do not tell."""
+    if unreadable := sum(activity.unreadable for activity in found):
+        yield f"{unreadable} spans hold messages that cannot be read (cut off?)"
+    silent = [each for each in found if each.kind == "llm" and not (each.inputs or each.outputs or each.unreadable)]
+    if silent:
+        yield f"{len(silent)} model calls were logged without their messages"
 
 
 def _call_of(step: Step, calls: Mapping[int, int]) -> tuple[int, ...]:
@@ -239,7 +248,7 @@ def moment(ns: int | None) -> datetime | None:
     return None if ns is None else _EPOCH + timedelta(microseconds=ns // 1000)
 
 
-def _run(key: tuple[str, str], tree: Sequence[Node], steps: Sequence[Step], unreadable: int) -> Run:
+def _run(key: tuple[str, str], tree: Sequence[Node], steps: Sequence[Step], notes: tuple[str, ...]) -> Run:
     digest = content_hash(list(key))
     outcome, said_by = _outcome(tree)
     pointers = [node.span.pointer for node in tree if node.span.pointer]
@@ -259,7 +268,7 @@ def _run(key: tuple[str, str], tree: Sequence[Node], steps: Sequence[Step], unre
         ),
         started=moment(min(starts, default=None)),
         ended=moment(max(ended, default=None)),
-        notes=(f"{unreadable} spans hold messages that cannot be read (cut off?)",) if unreadable else (),
+        notes=notes,
     )
 
 
