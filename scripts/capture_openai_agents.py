@@ -44,7 +44,7 @@ TURNS: list[tuple[str, Any]] = [
 THOUGHT = "The tool says 420. The user wants USD, so 420 USD."
 
 
-@function_tool
+@function_tool  # type: ignore[untyped-decorator]
 def get_fare(city: str) -> str:
     """The fare to a city."""
     if city != "Oslo":
@@ -52,7 +52,7 @@ def get_fare(city: str) -> str:
     return "420 EUR"
 
 
-@function_tool(needs_approval=True)
+@function_tool(needs_approval=True)  # type: ignore[untyped-decorator]
 def book(city: str) -> str:
     """Book a flight."""
     return f"booked {city}"
