@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tracer.collectors import (
     ag2,
     chat,
+    claude_code,
     harmony,
     magentic,
     otel_python,
@@ -18,6 +21,7 @@ from tracer.collectors import (
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
 from tracer.errors import BadInputError, UnknownFormatError
+from tracer.records import Recording, Span
 
 COLLECTORS: tuple[Collector, ...] = (
     otlp.COLLECTOR,
@@ -25,6 +29,7 @@ COLLECTORS: tuple[Collector, ...] = (
     tau_bench.COLLECTOR,
     whowhen.COLLECTOR,
     magentic.COLLECTOR,
+    claude_code.COLLECTOR,
     ag2.COLLECTOR,
     thought_anchors.COLLECTOR,
     harmony.COLLECTOR,
@@ -34,7 +39,7 @@ COLLECTORS: tuple[Collector, ...] = (
 )
 """In the order of the cascade: formats with telling keys first, the forms that much else contains last."""
 
-__all__ = ["COLLECTORS", "Batch", "Collector", "recognise"]
+__all__ = ["COLLECTORS", "Batch", "Collector", "derive", "recognise"]
 
 
 def recognise(container: Container) -> Collector:
@@ -51,3 +56,17 @@ def recognise(container: Container) -> Collector:
             return collector
         refusals.append(f"{collector.name} ({refusal})")
     raise UnknownFormatError(f"{container.source}: not a format we know; tried {', '.join(refusals)}")
+
+
+def derive(spans: Sequence[Span]) -> list[tuple[Recording, tuple[str, ...]]]:
+    """The runs in the spans of whole traces: each format's by its own rules, the rest as telemetry."""
+    own = {collector.name: collector.derive for collector in COLLECTORS if collector.derive}
+    found = []
+    for name, each in own.items():
+        if mine := [span for span in spans if span.format == name]:
+            found += each(mine)
+    if rest := [span for span in spans if span.format not in own]:
+        from tracer.collectors.spans import runs_from_spans
+
+        found += runs_from_spans(rest)
+    return found
