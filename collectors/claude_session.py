@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from heapq import merge
 from typing import Any, NamedTuple
 
 from tracer.collectors.json_values import loads
 from tracer.collectors.message import Message
 from tracer.collectors.messages import normalise
-from tracer.collectors.steps import steps_from_messages
+from tracer.collectors.threads import Thread, weave
 from tracer.collectors.times import utc
 from tracer.records import Recording, Run, Span, Step, content_hash, run_id
 
@@ -28,21 +27,13 @@ _INTERRUPTED = "[Request interrupted by user"
 _COUNTS = ("input_tokens", "output_tokens")
 
 
-class Thread(NamedTuple):
+class Branch(NamedTuple):
     """The lines of the session or of one sub-agent, in their order, without those that were left behind."""
 
     key: str
     """"" for the session itself; else the sub-agent's id, or the first line's where it has none."""
     lines: tuple[Span, ...]
     abandoned: int = 0
-
-
-class Told(NamedTuple):
-    """A message with its thread; `prompt` marks the words by which another agent started the thread."""
-
-    message: Message
-    thread: str
-    prompt: bool = False
 
 
 def runs_from_lines(spans: Sequence[Span]) -> list[tuple[Recording, tuple[str, ...]]]:
@@ -59,8 +50,7 @@ def _recording(session: str, lines: Sequence[Span]) -> Recording:
     threads = _threads(ordered)
     calls = _delegations(ordered, threads)
     names = _names(threads, calls)
-    told = list(merge(*(_timed(thread, names, calls) for thread in threads), key=lambda pair: pair[0]))
-    steps = _joined(steps_from_messages([each.message for _, each in told]), [each for _, each in told], calls, names)
+    steps = weave([_woven(thread, names[thread.key], calls.get(thread.key)) for thread in threads])
     return Recording(_run(session, ordered, threads, steps), steps)
 
 
@@ -84,7 +74,7 @@ def _blocks(span: Span) -> list[Mapping[str, Any]]:
     return [each for each in content if isinstance(each, Mapping)] if isinstance(content, list) else []
 
 
-def _threads(ordered: Sequence[Span]) -> list[Thread]:
+def _threads(ordered: Sequence[Span]) -> list[Branch]:
     """The session first, then the sub-agents in order of appearance."""
     keys: dict[str, str] = {}
     grouped: dict[str, list[Span]] = defaultdict(list)
@@ -104,7 +94,7 @@ def _notice(span: Span) -> bool:
     return span.name == "system" and isinstance(content, str) and bool(content.strip())
 
 
-def _thread(key: str, lines: Sequence[Span]) -> Thread:
+def _thread(key: str, lines: Sequence[Span]) -> Branch:
     """Drop the branches that another one, which goes on later, has replaced."""
     last = {span.span_id: place for place, span in enumerate(lines)}
     for span in reversed(lines):
@@ -125,7 +115,7 @@ def _thread(key: str, lines: Sequence[Span]) -> Thread:
         if span.parent_id in gone:
             gone.add(span.span_id)
     kept = tuple(span for span in lines if span.span_id not in gone)
-    return Thread(key, kept, len(lines) - len(kept))
+    return Branch(key, kept, len(lines) - len(kept))
 
 
 def _opens_turn(span: Span) -> bool:
@@ -137,7 +127,7 @@ def _opens_turn(span: Span) -> bool:
     return span.name == "user" and not answers and not line.get("isMeta") and not line.get("isCompactSummary")
 
 
-def _delegations(ordered: Iterable[Span], threads: Sequence[Thread]) -> dict[str, Mapping[str, Any]]:
+def _delegations(ordered: Iterable[Span], threads: Sequence[Branch]) -> dict[str, Mapping[str, Any]]:
     """Thread -> the call that started it."""
     calls = {
         str(block.get("id")): block
@@ -171,7 +161,7 @@ def _named_in(span: Span) -> Iterable[tuple[str, str]]:
         yield data["agentId"], str(line.get("parentToolUseID"))
 
 
-def _first_words(thread: Thread) -> str:
+def _first_words(thread: Branch) -> str:
     first = next((span for span in thread.lines if span.name == "user"), None)
     return "" if first is None else normalise(_message(first)).text.strip()
 
@@ -185,7 +175,7 @@ def _input(call: Mapping[str, Any]) -> Mapping[str, Any]:
     return given if isinstance(given, Mapping) else {}
 
 
-def _names(threads: Sequence[Thread], calls: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def _names(threads: Sequence[Branch], calls: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """The session's agent, and each sub-agent by its type; by its id, too, where several are of one type."""
     kinds = {each.key: str(_input(calls.get(each.key, {})).get("subagent_type") or "") for each in threads if each.key}
     counted = Counter(kinds.values())
@@ -195,18 +185,15 @@ def _names(threads: Sequence[Thread], calls: Mapping[str, Mapping[str, Any]]) ->
     return names
 
 
-def _timed(
-    thread: Thread, names: Mapping[str, str], calls: Mapping[str, Mapping[str, Any]]
-) -> Iterable[tuple[tuple[int, bool, str], Told]]:
-    """The thread's messages, each at its time, or at the one before where it has none or an earlier one."""
-    now = 0
-    for told in _told(thread, names, calls):
-        started = told.message.started
-        now = max(now, int(started.timestamp() * 1_000_000) if started else 0)
-        yield (now, thread.key != "", thread.key), told
+def _woven(thread: Branch, agent: str, call: Mapping[str, Any] | None) -> Thread:
+    """A thread with its messages; its call starts it, and brings its last word."""
+    started = str(call.get("id")) if call else None
+    answered = frozenset({started} if started else ())
+    return Thread(thread.key, agent, list(_told(thread, agent)), started, answered)
 
 
-def _told(thread: Thread, names: Mapping[str, str], calls: Mapping[str, Mapping[str, Any]]) -> Iterable[Told]:
+def _told(thread: Branch, agent: str) -> Iterable[Message]:
+    """What was said in a thread: a reply once whole, a result once, and nothing that was written again."""
     groups: dict[str, list[Span]] = defaultdict(list)
     for span in thread.lines:
         message = _message(span).get("id") if span.name == "assistant" else None
@@ -215,16 +202,16 @@ def _told(thread: Thread, names: Mapping[str, str], calls: Mapping[str, Mapping[
     seen: set[str] = set()
     for lines in groups.values():
         if lines[0].name == "assistant":
-            yield Told(_reply(lines, names[thread.key]), thread.key)
+            yield _reply(lines, agent)
             continue
-        message = _heard(lines[0], names[thread.key])
+        message = _heard(lines[0], agent)
         results = tuple(each for each in message.results if each.id is None or each.id not in answered)
         answered |= {each.id for each in results if each.id}
         again = content_hash([_line(lines[0]).get("timestamp"), message.text, len(message.results)])
         if (results or message.text.strip()) and (results or again not in seen):
-            prompt = bool(thread.key) and not seen and message.role == "user" and not results
+            asked = bool(thread.key) and not seen and message.role == "user"
             seen.add(again)
-            yield Told(message._replace(results=results, agent=MAIN if prompt else message.agent), thread.key, prompt)
+            yield message._replace(results=results, agent=MAIN if asked else message.agent)
 
 
 def _reply(lines: Sequence[Span], agent: str) -> Message:
@@ -278,35 +265,7 @@ def _heard(span: Span, agent: str) -> Message:
     return message._replace(results=results)
 
 
-def _joined(
-    steps: Sequence[Step],
-    told: Sequence[Told],
-    calls: Mapping[str, Mapping[str, Any]],
-    names: Mapping[str, str],
-) -> tuple[Step, ...]:
-    """Declare what the log does: a call leads into the sub-agent it starts, whose last word leads into the result."""
-    call_at = {step.call_id: step for step in steps if step.kind in {"handoff", "tool_call"} and step.call_id}
-    prompts = {each.message.span_id for each in told if each.prompt}
-    thread_of = {each.message.span_id: each.thread for each in told}
-    last = {thread_of[step.span_id]: step.index for step in steps if step.kind != "tool_result"}
-    call_of = {thread: str(call.get("id")) for thread, call in calls.items()}
-    started = {call: thread for thread, call in call_of.items()}
-    found = []
-    for step in steps:
-        thread, more, parents = thread_of[step.span_id], dict[str, Any](), set(step.parents)
-        if step.span_id in prompts:
-            call = call_at.get(call_of.get(thread, ""))
-            more = {"recipient": names[thread], "agent": call.agent if call else step.agent}
-            parents |= {call.index} if call else set()
-        elif step.call_id in started:
-            child = started[step.call_id]
-            more = {"agent" if step.kind == "tool_result" else "recipient": names.get(child, step.agent)}
-            parents |= {last[child]} if step.kind == "tool_result" and child in last else set()
-        found.append(step.model_copy(update={**more, "parents": tuple(sorted(p for p in parents if p < step.index))}))
-    return tuple(found)
-
-
-def _run(session: str, ordered: Sequence[Span], threads: Sequence[Thread], steps: Sequence[Step]) -> Run:
+def _run(session: str, ordered: Sequence[Span], threads: Sequence[Branch], steps: Sequence[Step]) -> Run:
     digest = content_hash([NAME, session])
     own = [span for thread in threads if not thread.key for span in thread.lines]
     source = next((span.pointer.file for span in own or ordered if span.pointer), "")
@@ -327,7 +286,7 @@ def _run(session: str, ordered: Sequence[Span], threads: Sequence[Thread], steps
     )
 
 
-def _notes(ordered: Sequence[Span], threads: Sequence[Thread]) -> tuple[str, ...]:
+def _notes(ordered: Sequence[Span], threads: Sequence[Branch]) -> tuple[str, ...]:
     """What no step tells, counted."""
     told = {span.span_id for thread in threads for span in thread.lines}
     abandoned = sum(thread.abandoned for thread in threads)
