@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tracer.collectors.container import Container, is_log_folder, open_containers
+from tracer.collectors.container import Container, beside_log, is_log_folder, open_containers
 from tracer.collectors.registry import derive, recognise
 from tracer.errors import BadInputError
 from tracer.records import Recording, Span
@@ -118,6 +118,7 @@ def _below(folder: Path) -> Iterator[Path]:
         if is_log_folder(files):
             folders.clear()
             yield Path(name)
+            yield from (Path(name, each) for each in beside_log(files))
             continue
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         yield from (Path(name, each) for each in sorted(files) if not each.startswith("."))
