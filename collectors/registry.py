@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tracer.collectors import (
     ag2,
+    atif,
     chat,
     claude_code,
     codex_cli,
@@ -31,6 +32,7 @@ from tracer.records import Recording, Span
 COLLECTORS: tuple[Collector, ...] = (
     otlp.COLLECTOR,
     otel_python.COLLECTOR,
+    atif.COLLECTOR,
     swe_agent.COLLECTOR,
     mini_swe_agent.COLLECTOR,
     tau_bench.COLLECTOR,

@@ -37,10 +37,10 @@ class _Chunk(NamedTuple):
     steps: list[Step]
 
 
-def weave(threads: Sequence[Thread]) -> tuple[Step, ...]:
-    """The steps of all threads, numbered from 0. Each thread keeps its order."""
+def weave(threads: Sequence[Thread], *, by_time: bool = True) -> tuple[Step, ...]:
+    """The steps of all threads, numbered from 0; each thread keeps its order. Times count only where all are told."""
     chunks = [_chunks(number, thread) for number, thread in enumerate(threads)]
-    timed = all(message.started for thread in threads for message in thread.messages)
+    timed = by_time and all(message.started for thread in threads for message in thread.messages)
     ordered = _by_time(chunks) if timed else _spliced(threads, chunks)
     places = {(chunk.thread, step.index): place for place, (chunk, step) in enumerate(_each(ordered))}
     steps = [_moved(chunk.thread, step, places) for chunk, step in _each(ordered)]
@@ -75,12 +75,16 @@ def _clocked(chunks: Sequence[_Chunk]) -> Iterable[tuple[tuple[float, int], _Chu
 
 
 def _spliced(threads: Sequence[Thread], chunks: Sequence[Sequence[_Chunk]]) -> list[_Chunk]:
-    """Each thread behind the message that started it; one that nothing here started, at the end."""
+    """Each thread behind the message that started it; one that nothing here started, at the end.
+
+    The last of several goes in first, so that those of one message stand in their order.
+    """
     order = [chunk for number, thread in enumerate(threads) if not thread.key for chunk in chunks[number]]
     waiting = [number for number, thread in enumerate(threads) if thread.key]
     while waiting:
         place, number = next(
-            ((at + 1, n) for n in waiting if (at := _start(threads, n, order)) is not None), (len(order), waiting[0])
+            ((at + 1, n) for n in reversed(waiting) if (at := _start(threads, n, order)) is not None),
+            (len(order), waiting[0]),
         )
         order[place:place] = chunks[number]
         waiting.remove(number)
