@@ -30,7 +30,8 @@ SHELL = "bash"
 FENCE = "mswea_bash_command"
 _SUFFIX = ".traj.json"
 _SAMPLE = 20
-_ACTION = re.compile(rf"```(?:{FENCE}|bash|sh)[ \t]*\n(.*?)\n?```", re.DOTALL)
+_ACTIONS = [re.compile(rf"```{tag}[ \t]*\n(.*?)\n```", re.DOTALL) for tag in (FENCE, "bash", "sh")]
+"""The fences of an action, by configuration; where one is used, another shows code and does nothing."""
 _RETURNED = re.compile(r"\A\s*<returncode>\s*(-?\d+)\s*</returncode>")
 _TIMED_OUT = re.compile(r"\A\s*The last command\b.{0,4000}\btimed out\b", re.DOTALL)
 _OUTPUT = re.compile(r"</?(?:output|returncode)>")
@@ -142,7 +143,7 @@ def _typed(text: str, extra: Mapping[str, Any]) -> tuple[Call, ...]:
         return tuple(
             Call(SHELL, arguments_text(each.get("command")), each.get("tool_call_id") or None) for each in listed
         )
-    fences = _ACTION.findall(text)
+    fences = next((found for fence in _ACTIONS if (found := fence.findall(text))), [])
     return (Call(SHELL, fences[0]),) if len(fences) == 1 else ()
 
 

@@ -18,7 +18,9 @@ from tracer.collectors.tool_outcome import ToolOutcome, tool_outcome
 from tracer.records import Pointer
 
 AGENT = "openhands"
-_BOOKKEEPING = frozenset({"recall", "change_agent_state", "agent_state_changed", "null", "condensation_request"})
+_BOOKKEEPING = frozenset(
+    {"recall", "change_agent_state", "agent_state_changed", "null", "condensation_request", "initialize"}
+)
 _NAMES = {"run": "execute_bash", "run_ipython": "execute_ipython_cell", "call_tool_mcp": "mcp"}
 """Actions whose tool goes by another name, where the log states none."""
 _SILENT = frozenset({"thought", "final_thought", "content", "image_urls", "wait_for_response"})

@@ -51,6 +51,8 @@ COMMANDS = frozenset(
     ]
 )
 """The commands of SWE-agent's own; every other action is one of the shell."""
+_NEAR = 4
+"""So many replies of the history are compared with a step: some that were refused have no step."""
 _REFUSED = re.compile(
     r"\A\s*(?:Your proposed edit has introduced new syntax error|EXECUTION TIMED OUT|COMMAND FAILED|"
     r"Operation .{1,80} is not supported|Your (?:last )?(?:command|edit) was (?:not|blocked))",
@@ -113,7 +115,8 @@ def _steps(steps: Sequence[Any], shown: Sequence[Mapping[str, Any]], agent: str,
             raise BadInputError(f"{where(place)}: a step is {type(step).__name__}, not an object")
         action = step.get("action")
         action = action.strip() if isinstance(action, str) else ""
-        reply = next((n for n, each in enumerate(replies) if str(each.get("action") or "").strip() == action), None)
+        near = enumerate(replies[:_NEAR])
+        reply = next((n for n, each in near if str(each.get("action") or "").strip() == action), None)
         entry = replies[reply] if reply is not None else {}
         replies = replies[reply + 1 :] if reply is not None else replies
         call = _call(action, entry)
