@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from tracer.collectors.container import open_containers
-from tracer.collectors.registry import recognise
+from tracer.collectors.ingest import ingest, read_recordings
+from tracer.collectors.registry import derive, recognise
 from tracer.errors import BadInputError
 from tracer.records import Recording
+from tracer.store import Store
 
 Entry = dict[str, Any]
 
@@ -38,7 +40,7 @@ def read(tmp_path: Path, value: Any) -> Recording:
     [container] = open_containers(tmp_path / "a.json")
     collector = recognise(container)
     assert collector.name == "atif"
-    [recording] = collector.read(container).recordings
+    [(recording, _)] = derive(collector.read(container).spans)
     return recording
 
 
@@ -156,13 +158,53 @@ def test_sub_agents_stand_between_their_call_and_its_result(tmp_path: Path) -> N
     assert run.notes == ()
 
 
+def files(folder: Path) -> tuple[Path, Path]:
+    """A trajectory that refers to a file below its own folder, as before 1.7."""
+    refers = {"content": "done", "subagent_trajectory_ref": [{"session_id": "t", "trajectory_path": "sub/helper.json"}]}
+    lead = document(step("agent", tool_calls=[call("go", "c")], observation=observed(refers)))
+    helper = document(step("user", "Go."), step("agent", "I go."), agent={"name": "helper", "version": "1"})
+    paths = folder / "trajectory.json", folder / "sub/helper.json"
+    paths[1].parent.mkdir(parents=True)
+    for path, value in zip(paths, (lead, helper), strict=True):
+        path.write_text(json.dumps(value))
+    return paths
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_sub_agents_file_joins_the_trajectory_that_names_its_path(tmp_path: Path, first: int) -> None:
+    """In either order; the file's row says whose part it is."""
+    paths = files(tmp_path / "logs")
+    with Store.open(tmp_path / "t.duckdb") as store:
+        result = ingest([paths[first], paths[1 - first]], store)
+        [run] = store.runs()
+        steps = store.steps(run.id)
+    assert {each.source: each.part_of for each in result.sources} == {str(paths[0]): None, str(paths[1]): str(paths[0])}
+    assert [(each.agent, each.content, each.parents) for each in steps] == [
+        ("lead", "", ()),
+        ("lead", "Go.", (0,)),
+        ("helper", "I go.", ()),
+        ("helper", "done", (0, 2)),
+    ]
+    assert run.notes == ()
+
+
+def test_files_that_refer_to_each_other_are_one_run(tmp_path: Path) -> None:
+    """A ring, or a file that names itself, ends."""
+    for name, other in (("a", "b"), ("b", "a"), ("c", "c")):
+        refers = {"content": name, "subagent_trajectory_ref": [{"trajectory_path": f"{other}.json"}]}
+        value = document(step("agent", tool_calls=[call("go", "c")], observation=observed(refers)), session_id=name)
+        (tmp_path / f"{name}.json").write_text(json.dumps(value))
+    recordings, _ = read_recordings([tmp_path])
+    assert sorted(len(steps) for _, steps in recordings) == [2, 4]
+
+
 def test_what_stands_in_other_files_is_noted(tmp_path: Path) -> None:
     """A sub-agent by path, as before 1.7, and a continuation."""
     refers = {"content": "x", "subagent_trajectory_ref": [{"session_id": "t", "trajectory_path": "sub.json"}]}
     acted = step("agent", tool_calls=[call("go", "c")], observation=observed(refers))
     run, _ = read(tmp_path, document(acted, continued_trajectory_ref="next.json", notes="Cut."))
     assert run.notes == (
-        "trajectories of sub-agents that are not in this file: sub.json",
+        "trajectories of sub-agents that are not here: sub.json",
         "goes on in next.json",
         "Cut.",
     )
@@ -180,8 +222,7 @@ def test_steps_that_are_none_say_where(tmp_path: Path, steps: Any) -> None:
 def test_the_real_run_of_openhands(real_logs: Path) -> None:
     """By jq: 6 steps, two calls of which one has a result, 220 and 80 tokens, which is the file's own total."""
     path = real_logs / "samples/atif/harbor_openhands.json"
-    [container] = open_containers(path)
-    [(run, steps)] = recognise(container).read(container).recordings
+    [(run, steps)] = read_recordings([path])[0]
     total = json.loads(path.read_text())["final_metrics"]
     assert Counter(each.kind for each in steps) == {"system": 3, "message": 1, "tool_call": 2, "tool_result": 1}
     assert [each.tool for each in steps if each.kind == "tool_call"] == ["str_replace_editor", "finish"]
@@ -193,8 +234,7 @@ def test_the_real_run_of_openhands(real_logs: Path) -> None:
 
 def test_the_real_embedded_sub_agent(real_logs: Path) -> None:
     """The researcher's two steps stand between the hand-off and its result; tokens are 42 + 25 and 12 + 9."""
-    [container] = open_containers(real_logs / "samples/atif/v17_embedded_subagents.json")
-    [(run, steps)] = recognise(container).read(container).recordings
+    [(run, steps)] = read_recordings([real_logs / "samples/atif/v17_embedded_subagents.json"])[0]
     assert [(each.agent, each.kind, each.parents) for each in steps] == [
         ("user", "message", ()),
         ("orchestrator", "handoff", ()),

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from tracer.collectors.container import open_containers
 from tracer.collectors.ingest import read_recordings
-from tracer.collectors.registry import recognise
 from tracer.records import Recording, Run, Step
 from tracer.viz.trajectory import trajectory
 
@@ -52,8 +50,8 @@ def back(tmp_path: Path, recording: Recording) -> Recording:
     value = trajectory(recording.run, recording.steps)
     assert faults(value) == []
     (tmp_path / "a.json").write_text(json.dumps(value))
-    [container] = open_containers(tmp_path / "a.json")
-    [found] = recognise(container).read(container).recordings
+    [found] = read_recordings([tmp_path / "a.json"])[0]
+    assert found.run.format == "atif"
     return found
 
 
