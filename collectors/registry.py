@@ -6,6 +6,7 @@ from tracer.collectors import (
     ag2,
     chat,
     harmony,
+    inspect_ai,
     magentic,
     otel_python,
     otlp,
@@ -22,6 +23,7 @@ from tracer.errors import BadInputError, UnknownFormatError
 COLLECTORS: tuple[Collector, ...] = (
     otlp.COLLECTOR,
     otel_python.COLLECTOR,
+    inspect_ai.COLLECTOR,
     tau_bench.COLLECTOR,
     whowhen.COLLECTOR,
     magentic.COLLECTOR,
