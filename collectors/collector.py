@@ -14,6 +14,8 @@ class Batch(NamedTuple):
 
     recordings: tuple[Recording, ...] = ()
     spans: tuple[Span, ...] = ()
+    part_of: str | None = None
+    """The file of which this one is a part, where the format says so."""
 
 
 class Collector(NamedTuple):

@@ -166,7 +166,9 @@ def _ingest_container(container: Container, store: Store, total: Ingested) -> In
         total.skipped.append(Skipped(container.source, "no steps" if empty == 1 else f"{empty} runs without steps"))
     if not recordings and not batch.spans:
         return total if empty else _skip(total, container.source, BadInputError("holds no runs"))
-    added = store.add(container.source, container.digest, collector.name, recordings, batch.spans, _derive)
+    added = store.add(
+        container.source, container.digest, collector.name, recordings, batch.spans, _derive, batch.part_of
+    )
     return _count(total, added)
 
 

@@ -14,8 +14,8 @@ from tracer.collectors.chat import child
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
 from tracer.collectors.inspect_transcript import Transcript, text_of_input
-from tracer.collectors.moments import moment
 from tracer.collectors.steps import steps_from_messages
+from tracer.collectors.times import utc
 from tracer.errors import BadInputError
 from tracer.records import Outcome, Pointer, Recording, Run, content_hash, run_id
 
@@ -106,8 +106,8 @@ def _recording(sample: _Sample) -> Recording:
         answer=_answer(transcript.resolved(sample.value.get("scores"))),
         expected=_target(transcript.resolved(sample.value.get("target"))),
         group=f"{task}/{sample.value.get('id')}" if task else str(sample.value.get("id")),
-        started=moment(sample.value.get("started_at")) or transcript.started,
-        ended=moment(sample.value.get("completed_at")) or transcript.ended,
+        started=utc(sample.value.get("started_at")) or transcript.started,
+        ended=utc(sample.value.get("completed_at")) or transcript.ended,
         notes=tuple(_notes(sample)),
     )
     return Recording(run, steps)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tracer.collectors.chat import child
 from tracer.collectors.message import Message, Result
 from tracer.collectors.messages import json_text, normalise
-from tracer.collectors.moments import moment
+from tracer.collectors.times import utc
 from tracer.collectors.tool_outcome import tool_outcome
 from tracer.records import Pointer
 
@@ -48,7 +48,7 @@ class Transcript:
         self._spans = {
             str(event.value.get("id")): event.value for event in found if event.value.get("event") == "span_begin"
         }
-        times = [time for event in found for time in (moment(event.value.get("timestamp")), event.ended) if time]
+        times = [time for event in found for time in (utc(event.value.get("timestamp")), event.ended) if time]
         self.started, self.ended = min(times, default=None), max(times, default=None)
         for event in _by_end(found):
             self._event(event)
@@ -124,7 +124,7 @@ class Transcript:
             if made.reasoning_state == "absent" and _count(usage.get("reasoning_tokens")):
                 made = made._replace(reasoning_state="unreadable", reasoning_origin="usage: reasoning tokens")
         model = message.get("model") or event.value["output"].get("model") or event.value.get("model")
-        started = moment(event.value.get("timestamp"))
+        started = utc(event.value.get("timestamp"))
         self.messages.append(made._replace(agent=agent, model=_text(model), started=started, ended=event.ended))
 
     def _tool(self, event: _Event) -> None:
@@ -138,7 +138,7 @@ class Transcript:
         content = self.resolved(value.get("result"))
         stated = {"content": content, "error": value.get("error"), "function": value.get("function")}
         result = _result({"tool_call_id": value.get("id"), **stated})
-        started = moment(value.get("timestamp"))
+        started = utc(value.get("timestamp"))
         self.messages.append(Message("tool", results=(result,), started=started, ended=event.ended, pointer=event.at))
 
     def _told(self, message: Any, at: Pointer, above: str | None) -> None:
@@ -202,7 +202,7 @@ def _flat(events: Sequence[Any], at: Pointer, path: tuple[Mapping[str, Any], ...
         inner = value.get("events")
         if isinstance(inner, list) and inner and len(path) < _MAX_NESTING:
             yield from _flat(inner, child(here, "events"), (*around, value))
-        yield _Event(value, here, moment(value.get("completed")) or moment(value.get("timestamp")), around)
+        yield _Event(value, here, utc(value.get("completed")) or utc(value.get("timestamp")), around)
 
 
 def _by_end(events: Sequence[_Event]) -> list[_Event]:

@@ -44,7 +44,7 @@ class Source(NamedTuple):
     steps: int
     spans: int
     part_of: str | None = None
-    """The source of the run that the file's spans joined, when they began no run of their own."""
+    """The source that this one is a part of: its format says so, or its spans joined a run that the other began."""
 
 
 class Added(NamedTuple):
@@ -120,8 +120,12 @@ class Store:
         recordings: Sequence[Recording],
         spans: Sequence[Span],
         derive: Derive,
+        part_of: str | None = None,
     ) -> Added:
-        """Add what one file brought, in one transaction; content that is known already changes nothing."""
+        """Add what one file brought, in one transaction; content that is known already changes nothing.
+
+        `part_of` is the source of which this one is a part, where that is known without the store.
+        """
         if held := self.source(digest):
             return Added(0, 0, 0, held._replace(source=source))
         with self.database.transaction():
@@ -137,7 +141,7 @@ class Store:
                 runs=runs + change.held_runs,
                 steps=steps + change.held_steps,
                 spans=len(spans),
-                part_of=change.part_of,
+                part_of=rows.sane(part_of) if part_of else change.part_of,
             )
             self._remember(holds, recordings, spans)
         runs, steps = _size(new)
