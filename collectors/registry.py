@@ -5,6 +5,7 @@ from __future__ import annotations
 from tracer.collectors import (
     ag2,
     chat,
+    chatdev,
     harmony,
     inspect_ai,
     magentic,
@@ -31,6 +32,7 @@ COLLECTORS: tuple[Collector, ...] = (
     magentic.COLLECTOR,
     ag2.COLLECTOR,
     thought_anchors.COLLECTOR,
+    chatdev.COLLECTOR,
     harmony.COLLECTOR,
     r1_text.COLLECTOR,
     provider.COLLECTOR,
