@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tracer.collectors import (
     ag2,
+    autogen,
     chat,
     chatdev,
     crewai,
@@ -35,6 +36,7 @@ COLLECTORS: tuple[Collector, ...] = (
     ag2.COLLECTOR,
     thought_anchors.COLLECTOR,
     langchain.COLLECTOR,
+    autogen.COLLECTOR,
     crewai.COLLECTOR,
     chatdev.COLLECTOR,
     harmony.COLLECTOR,
