@@ -100,7 +100,8 @@ class Transcript:
             at = child(child(child(child(event.at, "output"), "choices"), "0"), "message")
             self._reply(event, first["message"], at, agent)
         elif value.get("error"):
-            self.messages.append(Message("system", str(value["error"]), agent, ended=event.ended, pointer=event.at))
+            said = Message("system", str(value["error"]), agent or "assistant", ended=event.ended, pointer=event.at)
+            self.messages.append(said)
 
     def _inputs(self, event: _Event) -> Iterator[tuple[Any, Pointer]]:
         """The messages of a call: inline, or as ranges of a pool."""

@@ -298,7 +298,9 @@ def test_a_call_of_a_model_that_failed_is_a_step(tmp_path: Path) -> None:
     """It has no choices, and says why."""
     failed = event("model", 1, model="m", input=[], output={"model": "m", "choices": []}, error="429 Too Many Requests")
     _, steps = one(tmp_path, messages=[], events=[failed])
-    assert [(step.kind, step.content) for step in steps] == [("system", "429 Too Many Requests")]
+    assert [(step.agent, step.kind, step.content) for step in steps] == [
+        ("assistant", "system", "429 Too Many Requests")
+    ]
 
 
 @pytest.mark.parametrize(
