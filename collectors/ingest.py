@@ -171,7 +171,14 @@ def _ingest_container(container: Container, store: Store, total: Ingested) -> In
     if not recordings and not batch.spans:
         return total if empty else _skip(total, container.source, BadInputError("holds no runs"))
     added = store.add(
-        container.source, container.digest, collector.name, recordings, batch.spans, derive, heads=batch.heads
+        container.source,
+        container.digest,
+        collector.name,
+        recordings,
+        batch.spans,
+        derive,
+        part_of=batch.part_of,
+        heads=batch.heads,
     )
     return _count(total, added)
 

@@ -30,3 +30,10 @@ def nanoseconds(moment: datetime | None) -> int | None:
         return None
     since = moment - _EPOCH
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
+
+
+def stated(value: Any) -> dict[str, Any]:
+    """The fields of a message or step that began at a logged time; its text is kept where it names no zone."""
+    found = utc(value)
+    plain = isinstance(value, str) and found is not None and datetime.fromisoformat(value.strip()).tzinfo is None
+    return {"started": found, "raw_time": value if plain else None}

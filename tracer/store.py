@@ -44,7 +44,7 @@ class Source(NamedTuple):
     steps: int
     spans: int
     part_of: str | None = None
-    """The source of the run that the file's spans joined, when they began no run of their own."""
+    """The source that this one is a part of: its format says so, or its spans joined a run that the other began."""
 
 
 class Added(NamedTuple):
@@ -123,11 +123,13 @@ class Store:
         spans: Sequence[Span],
         derive: Derive,
         *,
+        part_of: str | None = None,
         heads: bool = False,
     ) -> Added:
         """Add what one file brought, in one transaction; content that is known already changes nothing.
 
-        With `heads`, files loaded before whose spans are in a run of this source become part of it.
+        `part_of` is the source of which this one is a part, where that is known without the store. With `heads`, files
+        loaded before whose spans are in a run of this source become part of it.
         """
         if held := self.source(digest):
             return Added(0, 0, 0, held._replace(source=source))
@@ -144,7 +146,7 @@ class Store:
                 runs=runs + change.held_runs,
                 steps=steps + change.held_steps,
                 spans=len(spans),
-                part_of=change.part_of,
+                part_of=rows.sane(part_of) if part_of else change.part_of,
             )
             joined = self._behead(holds) if heads else ()
             if joined:
