@@ -311,7 +311,7 @@ def test_content_blocks_inside_a_string_are_blocks() -> None:
     ("data", "reason"),
     [
         ({"mas_name": "m", "messages": [QUESTION], "trace": {}}, "a MAST trace"),
-        ({"messages": [{"source": "a", "content": "x", "type": "TextMessage"}]}, "a message without 'role'"),
+        ({"messages": [{"sender": "a", "content": "x", "kind": "TextMessage"}]}, "a message without 'role'"),
         ({"messages": []}, "no list of messages"),
         ([], "an empty list"),
         ([QUESTION, 3], "no list of messages"),
