@@ -69,6 +69,11 @@ def _message(span: Span) -> Mapping[str, Any]:
     return message if isinstance(message, Mapping) else {}
 
 
+def _said(span: Span) -> Mapping[str, Any]:
+    """The message with its role; a damaged one has that of its line."""
+    return {"role": span.name, **_message(span)}
+
+
 def _blocks(span: Span) -> list[Mapping[str, Any]]:
     content = _message(span).get("content")
     return [each for each in content if isinstance(each, Mapping)] if isinstance(content, list) else []
@@ -133,7 +138,7 @@ def _delegations(ordered: Iterable[Span], threads: Sequence[Branch]) -> dict[str
         str(block.get("id")): block
         for span in ordered
         for block in _blocks(span)
-        if block.get("type") == "tool_use" and block.get("name") in _DELEGATES
+        if block.get("type") == "tool_use" and str(block.get("name")) in _DELEGATES
     }
     found: dict[str, Mapping[str, Any]] = {}
     for span in ordered:
@@ -253,7 +258,7 @@ def _delegate(arguments: str) -> str:
 def _heard(span: Span, agent: str) -> Message:
     """What a thread is given: a prompt, the results of tools, or a notice of the program."""
     line = _line(span)
-    message = Message("system", str(line["content"])) if span.name == "system" else normalise(_message(span))
+    message = Message("system", str(line["content"])) if span.name == "system" else normalise(_said(span))
     started = utc(line.get("timestamp"))
     message = message._replace(agent=None, started=started, span_id=span.span_id, pointer=span.pointer)
     injected = line.get("isMeta") is True or line.get("isCompactSummary") is True

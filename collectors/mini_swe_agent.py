@@ -96,7 +96,7 @@ def _messages(listed: Sequence[Any], at: Pointer, model: str | None) -> list[Mes
             found += _reply(entry, extra, place, model)
         elif entry.get("role") == "exit":
             found.append(Message("system", str(entry.get("content") or ""), pointer=place))
-        elif before and before.role == "assistant" and before.calls and entry.get("role") in {"user", "system"}:
+        elif before and before.role == "assistant" and before.calls and str(entry.get("role")) in {"user", "system"}:
             found.append(_answer(normalise(entry, place).text, before.calls[-1], extra, place))
         else:
             found.append(_given(normalise(entry, place), extra))
@@ -140,11 +140,13 @@ def _typed(text: str, extra: Mapping[str, Any]) -> tuple[Call, ...]:
     actions = extra.get("actions")
     listed = [each for each in actions if isinstance(each, Mapping)] if isinstance(actions, list) else []
     if listed:
-        return tuple(
-            Call(SHELL, arguments_text(each.get("command")), each.get("tool_call_id") or None) for each in listed
-        )
+        return tuple(Call(SHELL, arguments_text(each.get("command")), _id(each.get("tool_call_id"))) for each in listed)
     fences = next((found for fence in _ACTIONS if (found := fence.findall(text))), [])
     return (Call(SHELL, fences[0]),) if len(fences) == 1 else ()
+
+
+def _id(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _counted(message: Message, usage: Any) -> Message:
