@@ -39,19 +39,28 @@ _THOUGHT_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "think
 
 
 def detect(container: Container) -> str | None:
-    """Ours when the envelope says so, or when a bare list of messages has the name or the fence."""
+    """Ours when the envelope says so, or when a bare list of messages has the name or the fence.
+
+    Early envelopes have no `trajectory_format`, but an `exit_status` among their `info`.
+    """
     value = container.documents[0].value if container.documents else None
     if isinstance(value, Mapping):
         stated = value.get("trajectory_format")
-        if isinstance(stated, str) and stated.startswith("mini-swe-agent"):
+        info = value.get("info")
+        early = isinstance(info, Mapping) and (_named(container) or "mini_version" in info) and "exit_status" in info
+        if early or (isinstance(stated, str) and stated.startswith("mini-swe-agent")):
             return None if isinstance(value.get("messages"), list) else "no list 'messages'"
         return "no 'trajectory_format' of mini-swe-agent"
     if not isinstance(value, list) or not value or not all(is_message(each) for each in value[:_SAMPLE]):
         return "no envelope and no list of messages"
-    if container.source.lower().removesuffix(".gz").endswith(_SUFFIX):
+    if _named(container):
         return None
     fenced = any(f"```{FENCE}" in each["content"] for each in value[:_SAMPLE] if isinstance(each.get("content"), str))
     return None if fenced else f"a bare list without the name *{_SUFFIX} or the fence {FENCE}"
+
+
+def _named(container: Container) -> bool:
+    return container.source.lower().removesuffix(".gz").endswith(_SUFFIX)
 
 
 def read(container: Container) -> Batch:
