@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from tracer.collectors.claude_session import NAME, SAID, runs_from_lines
@@ -38,15 +39,19 @@ def detect(container: Container) -> str | None:
 
 
 def read(container: Container) -> Batch:
-    """The spans of one file, which is one session's however its lines are labelled: a resumed session copies others."""
+    """The spans of one file, which is one session's: the one it is named after, else the one that most lines name.
+
+    A session that was resumed begins with lines of the one before.
+    """
     counted = Counter(
         value["sessionId"]
         for value in (each.value for each in container.documents)
-        if isinstance(value, Mapping) and value.get("type") in SAID and isinstance(value.get("sessionId"), str)
+        if isinstance(value, Mapping) and str(value.get("type")) in SAID and isinstance(value.get("sessionId"), str)
     )
     if not counted:
         return Batch()
-    session = counted.most_common(1)[0][0]
+    stem = PurePath(container.source).name.partition(".")[0]
+    session = stem if stem in counted else counted.most_common(1)[0][0]
     spans = _spans(container, session)
     return Batch(spans=spans, heads=any(not span.attributes["side"] for span in spans if span.name in SAID))
 

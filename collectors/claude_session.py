@@ -23,6 +23,7 @@ NAME = "claude_code"
 SAID = frozenset({"user", "assistant"})
 MAIN = "claude"
 _DELEGATES = frozenset({"Task", "Agent"})
+_FETCHES = frozenset({"TaskOutput", "AgentOutputTool"})
 _INTERRUPTED = "[Request interrupted by user"
 _COUNTS = ("input_tokens", "output_tokens")
 
@@ -50,7 +51,8 @@ def _recording(session: str, lines: Sequence[Span]) -> Recording:
     threads = _threads(ordered)
     calls = _delegations(ordered, threads)
     names = _names(threads, calls)
-    steps = weave([_woven(thread, names[thread.key], calls.get(thread.key)) for thread in threads])
+    fetched = _fetches(ordered)
+    steps = weave([_woven(thread, names[thread.key], calls.get(thread.key), fetched[thread.key]) for thread in threads])
     return Recording(_run(session, ordered, threads, steps), steps)
 
 
@@ -67,6 +69,11 @@ def _line(span: Span) -> Mapping[str, Any]:
 def _message(span: Span) -> Mapping[str, Any]:
     message = _line(span).get("message")
     return message if isinstance(message, Mapping) else {}
+
+
+def _said(span: Span) -> Mapping[str, Any]:
+    """The message with its role; a damaged one has that of its line."""
+    return {"role": span.name, **_message(span)}
 
 
 def _blocks(span: Span) -> list[Mapping[str, Any]]:
@@ -133,7 +140,7 @@ def _delegations(ordered: Iterable[Span], threads: Sequence[Branch]) -> dict[str
         str(block.get("id")): block
         for span in ordered
         for block in _blocks(span)
-        if block.get("type") == "tool_use" and block.get("name") in _DELEGATES
+        if block.get("type") == "tool_use" and str(block.get("name")) in _DELEGATES
     }
     found: dict[str, Mapping[str, Any]] = {}
     for span in ordered:
@@ -148,6 +155,17 @@ def _delegations(ordered: Iterable[Span], threads: Sequence[Branch]) -> dict[str
             if match is not None:
                 found[thread.key] = match
                 taken.add(str(match.get("id")))
+    return found
+
+
+def _fetches(ordered: Iterable[Span]) -> dict[str, set[str]]:
+    """Sub-agent -> the calls that ask for what it found: one that works in the background has said nothing at first."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for block in (block for span in ordered for block in _blocks(span)):
+        if block.get("type") == "tool_use" and str(block.get("name")) in _FETCHES:
+            for key in ("task_id", "agentId", "agent_id"):
+                found[str(_input(block).get(key) or "")].add(str(block.get("id")))
+    found[""].clear()
     return found
 
 
@@ -185,10 +203,10 @@ def _names(threads: Sequence[Branch], calls: Mapping[str, Mapping[str, Any]]) ->
     return names
 
 
-def _woven(thread: Branch, agent: str, call: Mapping[str, Any] | None) -> Thread:
-    """A thread with its messages; its call starts it, and brings its last word."""
+def _woven(thread: Branch, agent: str, call: Mapping[str, Any] | None, fetched: set[str]) -> Thread:
+    """A thread with its messages; its call starts it and brings its last word, or one that fetches it later."""
     started = str(call.get("id")) if call else None
-    answered = frozenset({started} if started else ())
+    answered = frozenset({*fetched, *({started} if started else ())})
     return Thread(thread.key, agent, list(_told(thread, agent)), started, answered)
 
 
@@ -253,7 +271,7 @@ def _delegate(arguments: str) -> str:
 def _heard(span: Span, agent: str) -> Message:
     """What a thread is given: a prompt, the results of tools, or a notice of the program."""
     line = _line(span)
-    message = Message("system", str(line["content"])) if span.name == "system" else normalise(_message(span))
+    message = Message("system", str(line["content"])) if span.name == "system" else normalise(_said(span))
     started = utc(line.get("timestamp"))
     message = message._replace(agent=None, started=started, span_id=span.span_id, pointer=span.pointer)
     injected = line.get("isMeta") is True or line.get("isCompactSummary") is True

@@ -144,7 +144,9 @@ def _waits(lines: Sequence[Span], thread: str) -> frozenset[str]:
     return frozenset(
         str(body.get("call_id"))
         for body in bodies
-        if body.get("type") == "function_call" and body.get("name") in WAITS and thread in str(body.get("arguments"))
+        if body.get("type") == "function_call"
+        and str(body.get("name")) in WAITS
+        and thread in str(body.get("arguments"))
     )
 
 
@@ -250,7 +252,7 @@ def _message(span: Span, body: Mapping[str, Any], agent: str, model: str | None,
     if span.name == "event_msg":
         words = body.get(_NOTICES.get(str(body.get("type")), ""))
         return at._replace(text=f"{body['type']}: {words}") if words else None
-    if span.name != "response_item" or body.get("type") not in ITEMS:
+    if span.name != "response_item" or str(body.get("type")) not in ITEMS:
         return None
     item = normalise(body)
     item = item._replace(started=started, span_id=span.span_id, pointer=span.pointer, agent=None)

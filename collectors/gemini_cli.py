@@ -59,7 +59,7 @@ def _standing(container: Container) -> Iterator[tuple[Any, Pointer]]:
         value = document.value
         if not isinstance(value, Mapping) or "$set" in value:
             continue
-        rewind = value.get("$rewindTo")
+        rewind = str(value.get("$rewindTo"))
         if rewind in entries:
             order = list(entries)
             for key in order[order.index(rewind) :]:
@@ -93,7 +93,7 @@ def _recording(raw: Any, entries: list[tuple[Any, Pointer]], source: str) -> Rec
 
 def _message(entry: Mapping[str, Any], at: Pointer) -> Message | None:
     """One entry; None where its type is not known."""
-    kind, started = entry.get("type"), utc(entry.get("timestamp"))
+    kind, started = str(entry.get("type")), utc(entry.get("timestamp"))
     text = _text(entry.get("content"))
     if kind == "user":
         return Message("user", text, started=started, pointer=at)
@@ -168,7 +168,7 @@ def _result(call: Mapping[str, Any]) -> Result | None:
         output = response.get("output", failed) if _is_object(response) else response
         texts += [_text(response if output is None else output)] if response is not None else []
     content = "\n".join(texts)
-    if given is None and status not in {"success", "error", "cancelled"}:
+    if given is None and str(status) not in {"success", "error", "cancelled"}:
         return None
     outcome = tool_outcome(
         content, status=status if isinstance(status, str) else None, error_type="response.error" if errors else None

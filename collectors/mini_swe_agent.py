@@ -39,19 +39,28 @@ _THOUGHT_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "think
 
 
 def detect(container: Container) -> str | None:
-    """Ours when the envelope says so, or when a bare list of messages has the name or the fence."""
+    """Ours when the envelope says so, or when a bare list of messages has the name or the fence.
+
+    Early envelopes have no `trajectory_format`, but an `exit_status` among their `info`.
+    """
     value = container.documents[0].value if container.documents else None
     if isinstance(value, Mapping):
         stated = value.get("trajectory_format")
-        if isinstance(stated, str) and stated.startswith("mini-swe-agent"):
+        info = value.get("info")
+        early = isinstance(info, Mapping) and (_named(container) or "mini_version" in info) and "exit_status" in info
+        if early or (isinstance(stated, str) and stated.startswith("mini-swe-agent")):
             return None if isinstance(value.get("messages"), list) else "no list 'messages'"
         return "no 'trajectory_format' of mini-swe-agent"
     if not isinstance(value, list) or not value or not all(is_message(each) for each in value[:_SAMPLE]):
         return "no envelope and no list of messages"
-    if container.source.lower().removesuffix(".gz").endswith(_SUFFIX):
+    if _named(container):
         return None
     fenced = any(f"```{FENCE}" in each["content"] for each in value[:_SAMPLE] if isinstance(each.get("content"), str))
     return None if fenced else f"a bare list without the name *{_SUFFIX} or the fence {FENCE}"
+
+
+def _named(container: Container) -> bool:
+    return container.source.lower().removesuffix(".gz").endswith(_SUFFIX)
 
 
 def read(container: Container) -> Batch:
@@ -96,7 +105,7 @@ def _messages(listed: Sequence[Any], at: Pointer, model: str | None) -> list[Mes
             found += _reply(entry, extra, place, model)
         elif entry.get("role") == "exit":
             found.append(Message("system", str(entry.get("content") or ""), pointer=place))
-        elif before and before.role == "assistant" and before.calls and entry.get("role") in {"user", "system"}:
+        elif before and before.role == "assistant" and before.calls and str(entry.get("role")) in {"user", "system"}:
             found.append(_answer(normalise(entry, place).text, before.calls[-1], extra, place))
         else:
             found.append(_given(normalise(entry, place), extra))
@@ -140,11 +149,13 @@ def _typed(text: str, extra: Mapping[str, Any]) -> tuple[Call, ...]:
     actions = extra.get("actions")
     listed = [each for each in actions if isinstance(each, Mapping)] if isinstance(actions, list) else []
     if listed:
-        return tuple(
-            Call(SHELL, arguments_text(each.get("command")), each.get("tool_call_id") or None) for each in listed
-        )
+        return tuple(Call(SHELL, arguments_text(each.get("command")), _id(each.get("tool_call_id"))) for each in listed)
     fences = next((found for fence in _ACTIONS if (found := fence.findall(text))), [])
     return (Call(SHELL, fences[0]),) if len(fences) == 1 else ()
+
+
+def _id(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _counted(message: Message, usage: Any) -> Message:

@@ -39,7 +39,7 @@ def is_event(value: Any) -> bool:
 def messages(events: Sequence[Event], left_out: Counter[str]) -> list[Message]:
     """What was said and done, each reply of the model charged once."""
     found: list[Message] = []
-    calls: dict[Any, Call] = {}
+    calls: dict[str, Call] = {}
     agents = [AGENT]
     replies: set[str] = set()
     for event, at in events:
@@ -48,13 +48,13 @@ def messages(events: Sequence[Event], left_out: Counter[str]) -> list[Message]:
         if name in _BOOKKEEPING or not name:
             left_out[name or "?"] += 1
         elif "observation" in event:
-            message = Message("tool", results=(_result(event, name, calls.get(event.get("cause"))),))
+            message = Message("tool", results=(_result(event, name, calls.get(str(event.get("cause")))),))
             if name == "delegate" and len(agents) > 1:
                 agents.pop()
         else:
             message = _action(event, name, agents[-1], replies)
             if message.calls and "id" in event:
-                calls[event["id"]] = message.calls[0]
+                calls[str(event["id"])] = message.calls[0]
             if name == "delegate":
                 agents.append(str(_args(event).get("agent") or "delegate"))
         if message is not None and (message.text.strip() or message.calls or message.results):

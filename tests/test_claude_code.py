@@ -106,6 +106,16 @@ def test_a_later_copy_of_a_session_that_went_on_is_the_same_run(tmp_path: Path) 
         assert result.sources[0].part_of == str(main)
 
 
+def test_a_resumed_session_is_named_after_its_file(tmp_path: Path) -> None:
+    """Most of its lines are copies from another; that one stays a run of its own."""
+    before = [line(f"u{n}", "user", f"turn {n}") for n in range(1, 4)]
+    after = [*before, {**line("u9", "user", "and on"), "sessionId": "resumed"}]
+    written(tmp_path / f"{SESSION}.jsonl", before)
+    written(tmp_path / "resumed.jsonl", after)
+    recordings, _ = read_recordings([tmp_path])
+    assert sorted([step.content for step in steps][-1] for _, steps in recordings) == ["and on", "turn 3"]
+
+
 def test_what_is_no_entry_is_counted_and_ends_nothing(tmp_path: Path) -> None:
     """Unknown types, numbers, and a message that is none."""
     odd = [

@@ -177,6 +177,27 @@ def test_the_rule_that_says_how_a_call_ended_is_kept(
     assert (step.tool_status, step.tool_rule) == outcome
 
 
+def test_what_a_sub_agent_in_the_background_found_is_fetched_later(tmp_path: Path) -> None:
+    """Its call returns at once; the call that asks for its output brings its last word."""
+    lines = [
+        line("a1", "assistant", [use(1, "Task", subagent_type="Explore", prompt="Look.")], message={"id": "m1"}),
+        line("u2", "user", [brought(1, "Launched.")], "a1", toolUseResult={"agentId": "x"}),
+        line("u3", "user", "Look.", isSidechain=True, agentId="x"),
+        line("a4", "assistant", "Nothing.", "u3", isSidechain=True, agentId="x", message={"id": "m2"}),
+        line("a5", "assistant", [use(2, "TaskOutput", task_id="x")], "u2", message={"id": "m3"}),
+        line("u6", "user", [brought(2, "Nothing.")], "a5"),
+    ]
+    steps = told(tmp_path, lines).steps
+    assert [(step.agent, step.parents) for step in steps] == [
+        ("claude", ()),
+        ("Explore", (0,)),
+        ("claude", (0,)),
+        ("Explore", ()),
+        ("claude", ()),
+        ("Explore", (3, 4)),
+    ]
+
+
 def test_entries_that_are_each_others_parent_end(tmp_path: Path) -> None:
     """A loop in a hostile file."""
     lines = [line("u1", "user", "a", "u2"), line("u2", "user", "b", "u1"), line("u3", "user", "c", "u3")]

@@ -122,6 +122,15 @@ def test_thought_that_was_paid_for_and_not_shown_cannot_be_read(tmp_path: Path) 
     assert (steps[2].reasoning, steps[2].reasoning_state) == (None, "unreadable")
 
 
+def test_an_early_envelope_has_no_format_but_an_end(tmp_path: Path) -> None:
+    """Its name or its version tells it from another program's messages."""
+    value: Entry = {"info": {"exit_status": "Submitted", "submission": "diff"}, "messages": TASK}
+    assert named(tmp_path, value, "x.traj.json") == "mini_swe_agent"
+    assert named(tmp_path, value) == "chat"
+    value["info"]["mini_version"] = "1.0"
+    assert named(tmp_path, value) == "mini_swe_agent"
+
+
 def test_a_bare_list_is_told_by_its_name_or_by_its_fence(tmp_path: Path) -> None:
     """Any other list of messages is chat."""
     assert named(tmp_path, [*TASK, fenced("ls")]) == "chat"

@@ -9,8 +9,9 @@ import pytest
 
 import tracer.collectors
 from tracer.collectors.container import open_containers
-from tracer.collectors.registry import COLLECTORS, recognise
+from tracer.collectors.registry import COLLECTORS, derive, recognise
 from tracer.errors import BadInputError, UnknownFormatError
+from tracer.records import Span
 
 
 def test_names_are_unique_and_the_loosest_format_comes_last() -> None:
@@ -84,3 +85,20 @@ def _file(folder: Path, text: str) -> Path:
     path = folder / "a.json"
     path.write_text(text if text else json.dumps(None))
     return path
+
+
+def test_spans_are_derived_by_the_rules_of_their_format() -> None:
+    """A session's lines by its own collector, the rest as telemetry."""
+    line = {"type": "user", "message": {"content": "Hi"}}
+    session = Span(
+        trace_id="s",
+        span_id="u",
+        name="user",
+        attributes={"line": line, "side": False, "agent": None, "order": 1},
+        format="claude_code",
+    )
+    agent = Span(
+        trace_id="t", span_id="1", attributes={"gen_ai.operation.name": "chat", "gen_ai.system": "x"}, ended_ns=1
+    )
+    found = {recording.run.format: ids for recording, ids in derive([agent, session])}
+    assert found == {"claude_code": ("s",), "opentelemetry": ("t",)}

@@ -597,3 +597,22 @@ for number in itertools.count():
         sources = {run.source for run in opened.runs()}
         assert {line.strip() for line in acknowledged} <= sources
         assert opened.verify() == []
+
+
+def test_a_source_that_heads_its_runs_takes_over_what_came_before(store: Store) -> None:
+    """The run is told to be of the head; a second head of the same run takes nothing from the first."""
+
+    def headed(spans: Sequence[Span]) -> list[tuple[Recording, tuple[str, ...]]]:
+        return [
+            (Recording(made.run.model_copy(update={"source": "b.jsonl"}), made.steps), ids)
+            for made, ids in derive(spans)
+        ]
+
+    load_spans(store, "a", span("t1", "s2", 2))
+    added = store.add("b.jsonl", "b", "spans", (), [span("t1", "s1", 1)], headed, heads=True)
+    assert (added.joined, added.holds.part_of) == (("a.jsonl",), None)
+    parts = dict(store.database.all("SELECT source, part_of FROM sources"))
+    assert parts == {"a.jsonl": "b.jsonl", "b.jsonl": None}
+    again = store.add("c.jsonl", "c", "spans", (), [span("t1", "s3", 3)], headed, heads=True)
+    assert (again.joined, again.holds.part_of) == ((), "b.jsonl")
+    assert store.verify() == []
