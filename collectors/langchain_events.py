@@ -12,10 +12,11 @@ from typing import Any
 from tracer.collectors.chat import child
 from tracer.collectors.container import Container
 from tracer.collectors.conversation import Conversation, recording
+from tracer.collectors.fields import mapping
 from tracer.collectors.langchain_messages import ROLES, Plain, message, plain, result
+from tracer.collectors.langgraph_node import node_agent
 from tracer.collectors.message import Call, Message, Result
 from tracer.collectors.messages import arguments_text, is_message, json_text, normalise
-from tracer.collectors.openinference import langgraph_agent
 from tracer.collectors.tool_outcome import tool_outcome
 from tracer.errors import BadInputError
 from tracer.records import Pointer, Recording
@@ -61,7 +62,7 @@ def _recording(events: Sequence[tuple[Mapping[str, Any], Pointer]], source: str,
     for event, at in events:
         stream.event(event, at)
     ended = any(event["event"] == "on_chain_end" and not event.get("parent_ids") for event, _ in events)
-    graph = any("langgraph_node" in _mapping(event.get("metadata")) for event, _ in events)
+    graph = any("langgraph_node" in mapping(event.get("metadata")) for event, _ in events)
     notes = () if ended else ("the stream ends before its run does",)
     raw = [event for event, _ in events if not event["event"].endswith("_stream")]
     conversation = Conversation(raw, tuple(stream.messages), notes=notes)
@@ -79,8 +80,8 @@ class _Stream:
         self._answered: set[str] = set()
 
     def event(self, event: Mapping[str, Any], at: Pointer) -> None:
-        kind, data, metadata = event["event"], event["data"], _mapping(event.get("metadata"))
-        agent = langgraph_agent(metadata)
+        kind, data, metadata = event["event"], event["data"], mapping(event.get("metadata"))
+        agent = node_agent(metadata)
         if kind in _ENDS:
             self._told(data.get("input"), child(child(at, "data"), "input"), None)
             self._told(data.get("output"), child(child(at, "data"), "output"), agent, new=True)
@@ -182,7 +183,3 @@ def _inside(value: Any, at: Pointer, role: str) -> Iterator[tuple[Any, Pointer, 
 
 def _id(found: Plain) -> str | None:
     return found.fields["id"] if isinstance(found.fields.get("id"), str) else None
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -102,14 +102,14 @@ def _agent(span: Span, kind: str) -> str | None:
     if named := text_of(first(found, "agent.name", "gen_ai.agent.name")):
         return named
     metadata = decode(found.get("metadata"))
-    if isinstance(metadata, dict) and (node := langgraph_agent(metadata)):
+    if isinstance(metadata, dict) and (node := _langgraph_agent(metadata)):
         return node
     if kind != "agent":
         return None
     return text_of(first(found, "graph.node.name", "graph.node.id")) or _METHOD.sub("", span.name) or None
 
 
-def langgraph_agent(metadata: dict[str, Any]) -> str | None:
+def _langgraph_agent(metadata: dict[str, Any]) -> str | None:
     """The innermost node of `researcher:uuid|agent:uuid` that names an agent rather than a part of its loop."""
     if named := text_of(metadata.get("lc_agent_name")):
         return named

@@ -311,7 +311,7 @@ def test_content_blocks_inside_a_string_are_blocks() -> None:
     ("data", "reason"),
     [
         ({"info": {}, "messages": [QUESTION], "trajectory_format": "mini-swe-agent-1"}, "mini-swe-agent trajectory"),
-        ({"messages": [{"source": "a", "content": "x", "type": "TextMessage"}]}, "a message without 'role'"),
+        ({"messages": [{"source": "a", "content": "x", "type": "Note"}]}, "a message without 'role'"),
         ({"messages": []}, "no list of messages"),
         ([], "an empty list"),
         ([QUESTION, 3], "no list of messages"),
