@@ -1,7 +1,8 @@
 """A LangChain message in any of its dumps -> the common shape. Dicts are walked; no class from a log is ever made.
 
 `dumpd` writes constructors (`{"lc": 1, "type": "constructor", "id": [..., "AIMessage"], "kwargs": {...}}`, with other
-prefixes from JavaScript), `messages_to_dict` writes `{"type": "ai", "data": {...}}`, `model_dump` the bare fields.
+prefixes from JavaScript), `messages_to_dict` writes `{"type": "ai", "data": {...}}`, `model_dump` the bare fields,
+and `str()` a line of `field=value`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from tracer.collectors import langchain_text
 from tracer.collectors.activity import text_of, whole
 from tracer.collectors.fields import mapping, objects
 from tracer.collectors.message import Message, Result
@@ -39,6 +41,8 @@ class Plain(NamedTuple):
 
 def plain(value: Any) -> Plain | None:
     """The kind (`human`, `ai`, `tool`, ...) and the fields of a dumped message; None for anything else."""
+    if isinstance(value, str):
+        return _shown(value)
     if not isinstance(value, Mapping):
         return None
     kind, inner = value.get("type"), value.get("data")
@@ -57,6 +61,16 @@ def plain(value: Any) -> Plain | None:
     if kind == "chat":  # any role of its own
         return Plain(str(inner.get("role") or "user"), inner)
     return Plain(kind, inner) if kind in ROLES else None
+
+
+def _shown(text: str) -> Plain | None:
+    """A message as Python shows it, which does not say its kind: replies and answers have fields of their own."""
+    fields = langchain_text.fields(text)
+    if fields is None:
+        return None
+    if "tool_call_id" in fields:
+        return Plain("tool", fields)
+    return Plain("ai" if fields.keys() & {"tool_calls", "invalid_tool_calls", "usage_metadata"} else "human", fields)
 
 
 def message(found: Plain, at: Pointer) -> Message:
