@@ -119,9 +119,12 @@ def _thread(container: Container) -> tuple[list[Mapping[str, Any]], list[Pointer
 
 
 def _threads(value: Any) -> list[tuple[str, list[Any]]]:
-    """The lists that may be a thread: `messages`, or `agent_states.*.message_thread`."""
+    """The lists that may be a thread: `messages`, also of a Studio's result, or `agent_states.*.message_thread`."""
     if not isinstance(value, Mapping):
         return []
+    for key in ("team_result", "task_result"):
+        if isinstance(value.get(key), Mapping):
+            return [(f"/{key}{path}", thread) for path, thread in _threads(value[key])]
     if isinstance(value.get("messages"), list):
         return [("/messages", value["messages"])]
     states = value.get("agent_states")

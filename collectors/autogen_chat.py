@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tracer.collectors.activity import text_of, whole
+from tracer.collectors.fields import mapping, objects
 from tracer.collectors.message import Call, Message, Result
 from tracer.collectors.messages import arguments_text, json_text
 from tracer.collectors.orchestrator import bookkeeping
@@ -54,27 +56,26 @@ def steps_from_chat(values: Sequence[Mapping[str, Any]], places: Sequence[Pointe
 def message(value: Mapping[str, Any], at: Pointer) -> Message:
     """One message of a team in the common shape."""
     source, kind, content = value["source"], value["type"], value.get("content")
-    usage = value.get("models_usage")
-    usage = usage if isinstance(usage, Mapping) else {}
+    usage = mapping(value.get("models_usage"))
     base = Message(
         "user" if source == "user" else "assistant",
         agent=source,
-        input_tokens=_count(usage.get("prompt_tokens")),
-        output_tokens=_count(usage.get("completion_tokens")),
+        input_tokens=whole(usage.get("prompt_tokens")),
+        output_tokens=whole(usage.get("completion_tokens")),
         started=utc(value.get("created_at")),
         pointer=at,
     )
     if kind == "ToolCallRequestEvent":
-        return base._replace(calls=tuple(_call(each) for each in content or [] if isinstance(each, Mapping)))
+        return base._replace(calls=tuple(_call(each) for each in objects(content)))
     if kind == "ToolCallExecutionEvent":
-        results = tuple(_result(each) for each in content or [] if isinstance(each, Mapping))
+        results = tuple(_result(each) for each in objects(content))
         return base._replace(role="tool", results=results)
     if kind == "CodeExecutionEvent":
         return base._replace(role="tool", results=(_code_result(value.get("result")),))
     if kind == "ThoughtEvent":
         return base._replace(reasoning=_text(content), reasoning_state="present", reasoning_origin=kind)
     if kind == "CodeGenerationEvent" and isinstance(value.get("code_blocks"), list):
-        code = [str(block.get("code") or "") for block in value["code_blocks"] if isinstance(block, Mapping)]
+        code = [str(block.get("code") or "") for block in objects(value["code_blocks"])]
         return base._replace(text=_text(content), calls=(Call("code", "\n\n".join(code)),) if code else ())
     return base._replace(text=_text(content))
 
@@ -103,10 +104,12 @@ def finished(
         value = values.get(_place(step.pointer)) if step.pointer else None
         update: dict[str, Any] = {}
         if value and value.get("type") == "HandoffMessage":
-            update = {"kind": "handoff", "recipient": _name(value.get("target"))}
+            update = {"kind": "handoff", "recipient": text_of(value.get("target"))}
         elif value and value.get("type") == "ToolCallSummaryMessage":
-            ids = [each.get("call_id") for each in value.get("results") or [] if isinstance(each, Mapping)]
-            update = {"parents": tuple(answered[each] for each in ids if each in answered)}
+            ids = [text_of(each.get("call_id")) for each in objects(value.get("results"))]
+            update = {
+                "parents": tuple(answered[each] for each in ids if each and answered.get(each, step.index) < step.index)
+            }
         elif value and value.get("type") == "SelectSpeakerEvent":
             update = {"kind": "thought", "marks": ("next_speaker",), "recipient": step.content or None}
         elif step.kind == "message" and (books := bookkeeping(step.content)).kind:
@@ -120,18 +123,18 @@ def _place(at: Pointer) -> tuple[int | None, str | None]:
 
 
 def _call(value: Mapping[str, Any]) -> Call:
-    return Call(str(value.get("name") or "tool"), arguments_text(value.get("arguments")), _name(value.get("id")))
+    return Call(str(value.get("name") or "tool"), arguments_text(value.get("arguments")), text_of(value.get("id")))
 
 
 def _result(value: Mapping[str, Any]) -> Result:
     """A tool's answer. Versions before 0.4.8 do not say whether it is an error."""
     content, is_error = _text(value.get("content")), value.get("is_error")
     outcome = tool_outcome(content, is_error=is_error if isinstance(is_error, bool) else None)
-    return Result(content, _name(value.get("call_id")), _name(value.get("name")), *outcome)
+    return Result(content, text_of(value.get("call_id")), text_of(value.get("name")), *outcome)
 
 
 def _code_result(value: Any) -> Result:
-    value = value if isinstance(value, Mapping) else {}
+    value = mapping(value)
     code, content = value.get("exit_code"), _text(value.get("output"))
     outcome = tool_outcome(content, exit_code=code if isinstance(code, int) and not isinstance(code, bool) else None)
     return Result(content, None, "code", *outcome)
@@ -153,11 +156,3 @@ def _part(part: Any) -> str:
         return "[image]"
     content = part.get("content") if isinstance(part, Mapping) else None
     return content if isinstance(content, str) else json_text(part)
-
-
-def _name(value: Any) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tracer.collectors.activity import whole
 from tracer.collectors.autogen_chat import Told, finished, is_chat_message, message, thoughtful
 from tracer.collectors.chat import child
 from tracer.collectors.message import Call, Message, Result
@@ -109,7 +110,7 @@ class _Team:
         if isinstance(response, Mapping) and isinstance(response.get("model"), str):
             self._models[agent] = response["model"]
         for position, each in enumerate(asked if isinstance(asked, list) else []):
-            if isinstance(each, Mapping) and each.get("role") in {"system", "developer"}:
+            if isinstance(each, Mapping) and each.get("role") in ("system", "developer"):
                 key = json_text(each)
                 if key not in self._seen:
                     self._seen.add(key)
@@ -161,8 +162,8 @@ class _Core:
             made._replace(
                 agent=agent,
                 model=model if isinstance(model, str) else None,
-                input_tokens=_count(value.get("prompt_tokens")),
-                output_tokens=_count(value.get("completion_tokens")),
+                input_tokens=whole(value.get("prompt_tokens")),
+                output_tokens=whole(value.get("completion_tokens")),
             )
         )
 
@@ -193,7 +194,3 @@ class _Core:
         new = text not in self._words
         self._words.add(text)
         return new
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -28,7 +28,7 @@ _TURN = re.compile(
 )
 _OLD_TURN = re.compile(r"\[(?P<number>\d+)\] AI (?P<side>User|Assistant) \((?P<agent>[^()\n]{1,80})\):\s*")
 _OLD_END = re.compile(r"\[\d+\] AI (?:User|Assistant) \([^()\n]{1,80}\) terminated the chat")
-_HEADED = re.compile(r"(?:System: )?\*\*\[(?P<head>[^\]\n]{1,60})\]\*\*:?\s*")
+_HEADED = re.compile(r"(?:(?P<agent>[^\n:*]{1,80}): )?\*\*\[(?P<head>[^\]\n]{1,60})\]\*\*:?\s*")
 _PROMPT = re.compile(r"\[.*?\]\n\n", re.DOTALL)
 """The system prompt that stands before every reply, and again in the next turn."""
 _COLOUR = re.compile(r"\x1b\[\d*m")
@@ -83,7 +83,7 @@ def _blocks(text: str) -> Iterator[tuple[str, str, int]]:
     heads = list(_BLOCK.finditer(text))
     for head, following in zip(heads, [*heads[1:], None], strict=True):
         body = text[head.end() : following.start() if following else len(text)]
-        yield head["time"], _COLOUR.sub("", body), head.start()
+        yield head["time"], _COLOUR.sub("", body).replace("\r\n", "\n"), head.start()
 
 
 class _Reader:
@@ -111,7 +111,7 @@ class _Reader:
             role = f"AI {found['side']}"
             self._turn(found["agent"], body[found.end() :], ("", role), base | {"role": role})
         elif found := _HEADED.match(body):
-            self._headed(found["head"], body[found.end() :], base)
+            self._headed(found["head"], found["agent"] or "System", body[found.end() :], base)
         else:
             self._left_out += 1
             if _OLD_END.match(body):
@@ -128,8 +128,11 @@ class _Reader:
         self._last = _Turn(len(self.steps), chat, side)
         self._add(agent, "message", content, base | thinks | usage | {"parents": parents})
 
-    def _headed(self, head: str, text: str, base: dict[str, Any]) -> None:
-        """What ChatDev itself notes: instructions, conclusions, test reports and tokens; the rest is bookkeeping."""
+    def _headed(self, head: str, agent: str, text: str, base: dict[str, Any]) -> None:
+        """What ChatDev itself notes: instructions, conclusions, test reports and tokens; the rest is bookkeeping.
+
+        An instruction is told with the role in whose name it is given, after the prompt of the role that gets it.
+        """
         if head == "OpenAI_Usage_Info Receive":
             counted = {kind: int(count) for kind, count in _TOKENS.findall(text)}
             self._usages.append(
@@ -137,9 +140,10 @@ class _Reader:
             )
         elif head == "Start Chat":
             self._last = None
-            self._add("System", "system", text, base)
+            prompt = _PROMPT.match(text)
+            self._add(agent, "system", text[prompt.end() :] if prompt else text, base)
         elif head == "Seminar Conclusion":
-            self._add("System", "message", text, base)
+            self._add(agent, "message", text, base)
         elif head == "Test Reports":
             outcome = from_text(text)
             told = {"tool": "test", "tool_status": outcome.status, "tool_rule": outcome.rule}

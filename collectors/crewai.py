@@ -41,7 +41,7 @@ class _Row(NamedTuple):
     def key(self) -> tuple[str, str]:
         """What tells a task: its name, or where it has none its words; and who works on it."""
         name = self.fields.get("task_name")
-        return str(self.fields["task"] if name in {None, "None", ""} else name), self.agent
+        return str(self.fields["task"] if name in (None, "None", "") else name), self.agent
 
     @property
     def agent(self) -> str:

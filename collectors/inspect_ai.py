@@ -156,7 +156,7 @@ def _notes(sample: _Sample) -> Iterator[str]:
     if isinstance(scores, Mapping) and len(scores) > 1:
         values = (score.get("value") if isinstance(score, Mapping) else score for score in scores.values())
         yield "scores: " + ", ".join(f"{name} {value}" for name, value in zip(scores, values, strict=True))
-    if sample.log.get("status") not in {None, "success"}:
+    if sample.log.get("status") not in (None, "success"):
         yield f"the evaluation's status is {sample.log['status']!r}"
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from tracer.collectors.activity import text_of, whole
 from tracer.collectors.chat import child
+from tracer.collectors.fields import objects
 from tracer.collectors.message import Message, Result
 from tracer.collectors.messages import json_text, normalise
 from tracer.collectors.times import utc
@@ -68,7 +70,7 @@ class Transcript:
 
     def _event(self, event: _Event) -> None:
         around = [*self._around(event.value.get("span_id")), *reversed(event.path)]
-        if any(span.get("type") in _UNSEEN for span in around):
+        if any(str(span.get("type")) in _UNSEEN for span in around):
             return
         agents = [name for span in around if (name := _agent(span))]
         kind = event.value.get("event")
@@ -89,7 +91,7 @@ class Transcript:
     def _model(self, event: _Event, agents: Sequence[str]) -> None:
         """What this call was given and nobody had told, then its reply."""
         value = event.value
-        agent = agents[0] if agents else _text(value.get("role"))
+        agent = agents[0] if agents else text_of(value.get("role"))
         above = next((name for name in agents if name != agent), None)
         for message, at in self._inputs(event):
             self._told(message, at, above)
@@ -120,13 +122,13 @@ class Transcript:
         usage = event.value["output"].get("usage")
         if isinstance(usage, Mapping) and event.value.get("cache") != "read":  # an answer from the cache cost nothing
             made = made._replace(
-                input_tokens=_count(usage.get("input_tokens")), output_tokens=_count(usage.get("output_tokens"))
+                input_tokens=whole(usage.get("input_tokens")), output_tokens=whole(usage.get("output_tokens"))
             )
-            if made.reasoning_state == "absent" and _count(usage.get("reasoning_tokens")):
+            if made.reasoning_state == "absent" and whole(usage.get("reasoning_tokens")):
                 made = made._replace(reasoning_state="unreadable", reasoning_origin="usage: reasoning tokens")
         model = message.get("model") or event.value["output"].get("model") or event.value.get("model")
         started = utc(event.value.get("timestamp"))
-        self.messages.append(made._replace(agent=agent, model=_text(model), started=started, ended=event.ended))
+        self.messages.append(made._replace(agent=agent, model=text_of(model), started=started, ended=event.ended))
 
     def _tool(self, event: _Event) -> None:
         """A tool's answer. A call that handed the work to an agent is over when the agent is."""
@@ -150,7 +152,7 @@ class Transcript:
         made = _message(self.resolved(message), at)
         if above and made.role == "user" and message.get("source") == "input":
             made = made._replace(agent=above)
-        self.messages.append(made._replace(model=_text(message.get("model"))))
+        self.messages.append(made._replace(model=text_of(message.get("model"))))
 
     def _known(self, message: Mapping[str, Any]) -> bool:
         """By its id; without one, or when a filter rewrote it for another agent, by its words."""
@@ -221,8 +223,8 @@ def _by_end(events: Sequence[_Event]) -> list[_Event]:
 def _agent(span: Mapping[str, Any]) -> str | None:
     """The agent whose work a span is; in old logs a tool that handed over names it."""
     if span.get("event") == "tool":
-        return _text(span.get("agent"))
-    return _text(span.get("name")) if span.get("type") == "agent" else None
+        return text_of(span.get("agent"))
+    return text_of(span.get("name")) if span.get("type") == "agent" else None
 
 
 def text_of_input(value: Any) -> str:
@@ -246,8 +248,7 @@ def _message(message: Mapping[str, Any], at: Pointer) -> Message:
     parts = [_part(part) for part in content] if isinstance(content, list) else content
     calls = [
         {"id": call.get("id"), "name": call.get("function"), "arguments": call.get("arguments")}
-        for call in message.get("tool_calls") or []
-        if isinstance(call, Mapping)
+        for call in objects(message.get("tool_calls"))
     ]
     made = normalise({**message, "content": parts, "tool_calls": calls}, at)
     hosted = tuple(_hosted(part) for part in content or [] if _is_hosted(part)) if isinstance(content, list) else ()
@@ -275,8 +276,8 @@ def _hosted(part: Mapping[str, Any]) -> Result:
     content = str(error or part.get("result") or "")
     return Result(
         content,
-        _text(part.get("id")),
-        _text(part.get("name")),
+        text_of(part.get("id")),
+        text_of(part.get("name")),
         *tool_outcome(content, is_error=True if error else None),
     )
 
@@ -284,7 +285,7 @@ def _hosted(part: Mapping[str, Any]) -> Result:
 def _result(message: Mapping[str, Any]) -> Result:
     """A tool's answer; its error is typed (timeout, permission, parsing, ...), or in old logs a bare text."""
     error = message.get("error") or message.get("tool_error")
-    name = _text(message.get("function"))
+    name = text_of(message.get("function"))
     content = message.get("content")
     parts = [_part(part) for part in content] if isinstance(content, list) else content
     [made] = normalise({"role": "tool", "content": parts, "tool_call_id": message.get("tool_call_id")}).results
@@ -294,11 +295,3 @@ def _result(message: Mapping[str, Any]) -> Result:
     said = str(error.get("message") or "") if isinstance(error, Mapping) else str(error)
     text = made.content or said
     return Result(text, made.id, name, *tool_outcome(text, error_type=kind))
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None

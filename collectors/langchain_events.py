@@ -12,6 +12,7 @@ from typing import Any
 from tracer.collectors.chat import child
 from tracer.collectors.container import Container
 from tracer.collectors.conversation import Conversation, recording
+from tracer.collectors.fields import mapping
 from tracer.collectors.langchain_messages import ROLES, Plain, message, plain, result
 from tracer.collectors.langgraph_node import node_agent
 from tracer.collectors.message import Call, Message, Result
@@ -20,6 +21,7 @@ from tracer.collectors.tool_outcome import tool_outcome
 from tracer.errors import BadInputError
 from tracer.records import Pointer, Recording
 
+_SPEAKERS = ("user", "assistant", *ROLES)
 _ENDS = ("on_chat_model_end", "on_llm_end")
 _TOOLS = ("on_tool_end", "on_tool_error", "on_retriever_end")
 
@@ -61,10 +63,12 @@ def _recording(events: Sequence[tuple[Mapping[str, Any], Pointer]], source: str,
     for event, at in events:
         stream.event(event, at)
     ended = any(event["event"] == "on_chain_end" and not event.get("parent_ids") for event, _ in events)
-    graph = any("langgraph_node" in _mapping(event.get("metadata")) for event, _ in events)
-    notes = () if ended else ("the stream ends before its run does",)
+    graph = any("langgraph_node" in mapping(event.get("metadata")) for event, _ in events)
+    notes = [] if ended else ["the stream ends before its run does"]
+    if stream.shown:
+        notes.append("messages stand as Python shows them: a prompt cannot be told from a question")
     raw = [event for event, _ in events if not event["event"].endswith("_stream")]
-    conversation = Conversation(raw, tuple(stream.messages), notes=notes)
+    conversation = Conversation(raw, tuple(stream.messages), notes=tuple(notes))
     return recording(conversation, source, format_name, framework="langgraph" if graph else "langchain")
 
 
@@ -77,9 +81,11 @@ class _Stream:
         self._words: set[tuple[str, str, tuple[Call, ...]]] = set()
         self._called: list[Call] = []
         self._answered: set[str] = set()
+        self.shown = False
+        """Whether a message was written down as text."""
 
     def event(self, event: Mapping[str, Any], at: Pointer) -> None:
-        kind, data, metadata = event["event"], event["data"], _mapping(event.get("metadata"))
+        kind, data, metadata = event["event"], event["data"], mapping(event.get("metadata"))
         agent = node_agent(metadata)
         if kind in _ENDS:
             self._told(data.get("input"), child(child(at, "data"), "input"), None)
@@ -96,6 +102,7 @@ class _Stream:
 
         What is `new` from a model may say the same again.
         """
+        self.shown = self.shown or (isinstance(value, str) and plain(value) is not None)
         for made, message_id in _messages(value, at, "assistant" if new else "user"):
             words = (made.role, made.text, made.calls)
             answered = {each.id for each in made.results if each.id}
@@ -169,7 +176,7 @@ def _messages(value: Any, at: Pointer, role: str) -> Iterator[tuple[Message, str
 def _inside(value: Any, at: Pointer, role: str) -> Iterator[tuple[Any, Pointer, str]]:
     """What may hold the messages of a value that is none: the members of a list, or the telling key of an object."""
     if isinstance(value, list):
-        pair = len(value) == 2 and all(isinstance(each, str) for each in value)  # ("user", "What ...?")
+        pair = len(value) == 2 and value[0] in _SPEAKERS and isinstance(value[1], str)  # ("user", "What ...?")
         members = [{"role": ROLES.get(value[0], value[0]), "content": value[1]}] if pair else value
         yield from ((each, at if pair else child(at, str(n)), role) for n, each in enumerate(members))
     elif isinstance(value, Mapping):
@@ -182,7 +189,3 @@ def _inside(value: Any, at: Pointer, role: str) -> Iterator[tuple[Any, Pointer, 
 
 def _id(found: Plain) -> str | None:
     return found.fields["id"] if isinstance(found.fields.get("id"), str) else None
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

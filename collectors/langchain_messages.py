@@ -1,7 +1,8 @@
 """A LangChain message in any of its dumps -> the common shape. Dicts are walked; no class from a log is ever made.
 
 `dumpd` writes constructors (`{"lc": 1, "type": "constructor", "id": [..., "AIMessage"], "kwargs": {...}}`, with other
-prefixes from JavaScript), `messages_to_dict` writes `{"type": "ai", "data": {...}}`, `model_dump` the bare fields.
+prefixes from JavaScript), `messages_to_dict` writes `{"type": "ai", "data": {...}}`, `model_dump` the bare fields,
+and `str()` a line of `field=value`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from tracer.collectors import langchain_text
+from tracer.collectors.activity import text_of, whole
+from tracer.collectors.fields import mapping, objects
 from tracer.collectors.message import Message, Result
 from tracer.collectors.messages import json_text, normalise
 from tracer.collectors.tool_outcome import ToolOutcome, from_text, tool_outcome
@@ -37,6 +41,8 @@ class Plain(NamedTuple):
 
 def plain(value: Any) -> Plain | None:
     """The kind (`human`, `ai`, `tool`, ...) and the fields of a dumped message; None for anything else."""
+    if isinstance(value, str):
+        return _shown(value)
     if not isinstance(value, Mapping):
         return None
     kind, inner = value.get("type"), value.get("data")
@@ -57,42 +63,51 @@ def plain(value: Any) -> Plain | None:
     return Plain(kind, inner) if kind in ROLES else None
 
 
+def _shown(text: str) -> Plain | None:
+    """A message as Python shows it, which does not say its kind: replies and answers have fields of their own."""
+    fields = langchain_text.fields(text)
+    if fields is None:
+        return None
+    if "tool_call_id" in fields:
+        return Plain("tool", fields)
+    return Plain("ai" if fields.keys() & {"tool_calls", "invalid_tool_calls", "usage_metadata"} else "human", fields)
+
+
 def message(found: Plain, at: Pointer) -> Message:
     """The common shape; its agent is the message's own name, if it has one."""
     fields, role = found.fields, ROLES.get(found.kind, found.kind)
-    extra = _mapping(fields.get("additional_kwargs"))
+    extra = mapping(fields.get("additional_kwargs"))
     if role == "tool":
         return Message("tool", results=(result(fields),), pointer=at)
     calls = [
         {"id": call.get("id"), "name": call.get("name"), "args": call.get("args")}
         for key in ("tool_calls", "invalid_tool_calls")
-        for call in fields.get(key) or []
-        if isinstance(call, Mapping)
+        for call in objects(fields.get(key))
     ]
     content = fields.get("content")
     if calls and isinstance(content, list):
-        content = [block for block in content if _mapping(block).get("type") not in _CALL_BLOCKS]
+        content = [block for block in content if mapping(block).get("type") not in _CALL_BLOCKS]
     thought = {key: extra[key] for key in ("reasoning_content", "reasoning") if extra.get(key)}
     older = {key: extra[key] for key in ("tool_calls", "function_call") if extra.get(key) and not calls}
     made = normalise(
         {"role": role, "content": content, "name": fields.get("name"), "tool_calls": calls, **thought, **older}, at
     )
-    metadata = _mapping(fields.get("response_metadata"))
+    metadata = mapping(fields.get("response_metadata"))
     return _with_usage(made, fields, metadata)._replace(
-        model=_text(metadata.get("model_name")) or _text(metadata.get("model"))
+        model=text_of(metadata.get("model_name")) or text_of(metadata.get("model"))
     )
 
 
 def _with_usage(made: Message, fields: Mapping[str, Any], metadata: Mapping[str, Any]) -> Message:
     """Tokens as LangChain counts them, or as the provider did before it counted."""
-    usage = _mapping(fields.get("usage_metadata"))
-    older = _mapping(metadata.get("token_usage") or metadata.get("usage"))
-    details = _mapping(usage.get("output_token_details"))
+    usage = mapping(fields.get("usage_metadata"))
+    older = mapping(metadata.get("token_usage") or metadata.get("usage"))
+    details = mapping(usage.get("output_token_details"))
     made = made._replace(
-        input_tokens=_count(usage.get("input_tokens", older.get("prompt_tokens", older.get("input_tokens")))),
-        output_tokens=_count(usage.get("output_tokens", older.get("completion_tokens", older.get("output_tokens")))),
+        input_tokens=whole(usage.get("input_tokens", older.get("prompt_tokens", older.get("input_tokens")))),
+        output_tokens=whole(usage.get("output_tokens", older.get("completion_tokens", older.get("output_tokens")))),
     )
-    if made.reasoning_state == "absent" and _count(details.get("reasoning")):
+    if made.reasoning_state == "absent" and whole(details.get("reasoning")):
         return made._replace(reasoning_state="unreadable", reasoning_origin="usage: reasoning tokens")
     return made
 
@@ -104,8 +119,8 @@ def result(fields: Mapping[str, Any]) -> Result:
     [made] = normalise(blocks).results
     return Result(
         made.content,
-        _text(fields.get("tool_call_id")),
-        _text(fields.get("name")),
+        text_of(fields.get("tool_call_id")),
+        text_of(fields.get("name")),
         *_outcome(made.content, fields.get("status")),
     )
 
@@ -115,15 +130,3 @@ def _outcome(content: str, status: Any) -> ToolOutcome:
         return tool_outcome(content, status="error")
     found = from_text(content)
     return ToolOutcome("ok", f"status: {status}") if found.status == "ok" and isinstance(status, str) else found
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from tracer.collectors.activity import as_text
+from tracer.collectors.activity import as_text, whole
 from tracer.collectors.chat import child
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
@@ -173,7 +173,7 @@ def _error(error: Any) -> tuple[str, str]:
 def _with_tokens(message: Message, step: Mapping[str, Any]) -> Message:
     usage = step["token_usage"] if isinstance(step.get("token_usage"), Mapping) else {}
     return message._replace(
-        input_tokens=_count(usage.get("input_tokens")), output_tokens=_count(usage.get("output_tokens"))
+        input_tokens=whole(usage.get("input_tokens")), output_tokens=whole(usage.get("output_tokens"))
     )
 
 
@@ -217,10 +217,6 @@ def _notes(container: Container, memories: Sequence[_Memory], steps: Sequence[St
     helpers = {name for step in steps for name in _ANSWERED.findall(step.content)} - told
     if helpers:
         yield f"what managed agents did is not in this file: {', '.join(sorted(helpers))}"
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 COLLECTOR = Collector(NAME, detect, read)

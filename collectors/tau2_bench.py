@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tracer.collectors.activity import text_of, whole
 from tracer.collectors.chat import child, where
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container, open_containers
+from tracer.collectors.fields import mapping, objects
 from tracer.collectors.message import Message, Result
 from tracer.collectors.messages import json_text, normalise
 from tracer.collectors.steps import steps_from_messages
@@ -110,10 +112,10 @@ def _value(path: Path) -> Any:
 
 def _experiment(results: Mapping[str, Any]) -> _Experiment:
     info = results["info"]
-    environment, agent, user = (_mapping(info.get(f"{key}_info")) for key in ("environment", "agent", "user"))
+    environment, agent, user = (mapping(info.get(f"{key}_info")) for key in ("environment", "agent", "user"))
     return _Experiment(
-        domain=_text(environment.get("domain_name")),
-        models={"assistant": _text(agent.get("llm")), "user": _text(user.get("llm"))},
+        domain=text_of(environment.get("domain_name")),
+        models={"assistant": text_of(agent.get("llm")), "user": text_of(user.get("llm"))},
     )
 
 
@@ -127,7 +129,7 @@ def _recording(value: Any, at: Pointer, experiment: _Experiment) -> Recording:
         else _messages(listed, child(at, "messages"))
     )
     steps = steps_from_messages([_with_model(message, experiment) for message in messages])
-    digest, reward = content_hash(value), _mapping(value.get("reward_info")).get("reward")
+    digest, reward = content_hash(value), mapping(value.get("reward_info")).get("reward")
     outcome = _outcome(reward)
     run = Run(
         id=run_id(digest),
@@ -167,12 +169,12 @@ def message(value: Mapping[str, Any], at: Pointer) -> Message:
     times = stated(value.get("timestamp"))
     if value.get("role") == "tool":
         return Message("tool", results=(result(value),), pointer=at, **times)
-    raw = _mapping(_mapping(value.get("raw_data")).get("message"))
+    raw = mapping(mapping(value.get("raw_data")).get("message"))
     thought = {key: raw[key] for key in ("reasoning_content", "reasoning", "reasoning_details") if raw.get(key)}
-    usage = _mapping(value.get("usage"))
+    usage = mapping(value.get("usage"))
     made = normalise({**value, **thought}, at)
     return made._replace(
-        input_tokens=_count(usage.get("prompt_tokens")), output_tokens=_count(usage.get("completion_tokens")), **times
+        input_tokens=whole(usage.get("prompt_tokens")), output_tokens=whole(usage.get("completion_tokens")), **times
     )
 
 
@@ -181,7 +183,7 @@ def result(value: Mapping[str, Any]) -> Result:
     content, error = value.get("content"), value.get("error")
     text = content if isinstance(content, str) else "" if content is None else json_text(content)
     is_error = error if isinstance(error, bool) else None
-    return Result(text, _text(value.get("id")), None, *tool_outcome(text, is_error=is_error))
+    return Result(text, text_of(value.get("id")), None, *tool_outcome(text, is_error=is_error))
 
 
 def _with_model(message: Message, experiment: _Experiment) -> Message:
@@ -196,28 +198,14 @@ def _outcome(reward: Any) -> Outcome:
 
 def _notes(value: Mapping[str, Any]) -> Iterator[str]:
     """A stop that nobody chose, what is missing, and tau2's own review, which is a model's word and so no label."""
-    if value["termination_reason"] not in _ORDERLY:
+    if str(value["termination_reason"]) not in _ORDERLY:
         yield f"the simulation was stopped: {value['termination_reason']}"
     if value.get("ticks") and not value.get("messages"):
         yield "spoken: each turn is a row of ticks with speech; a turn without a transcript reads [audio]"
-    errors = _mapping(value.get("review")).get("errors")
-    for error in errors if isinstance(errors, list) else []:
-        if isinstance(error, Mapping):
-            said = ", ".join(str(error[key]) for key in ("source", "error_type", "severity") if error.get(key))
-            turn = error.get("turn_idx", error.get("tick_id"))
-            yield f"tau2's review, by a model, sees an error in turn {turn}: {said}"
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
+    for error in objects(mapping(value.get("review")).get("errors")):
+        said = ", ".join(str(error[key]) for key in ("source", "error_type", "severity") if error.get(key))
+        turn = error.get("turn_idx", error.get("tick_id"))
+        yield f"tau2's review, by a model, sees an error in turn {turn}: {said}"
 
 
 COLLECTOR = Collector(NAME, detect, read)

@@ -106,7 +106,9 @@ def test_messages_as_a_list_one_per_line_and_in_a_saved_state(tmp_path: Path) ->
     (tmp_path / "stream.jsonl").write_text("\n".join(json.dumps(each) for each in [*messages, result]))
     inner = {"RoundRobinManager": {"message_thread": messages}, "writer": {"message_thread": messages[:1]}}
     (tmp_path / "state.json").write_text(json.dumps({"type": "TeamState", "agent_states": inner}))
-    for name in ("list.json", "stream.jsonl", "state.json"):
+    studio = {"task": messages[0], "team_result": {"task_result": result, "usage": "", "duration": 1.0}}
+    (tmp_path / "studio.json").write_text(json.dumps(studio))
+    for name in ("list.json", "stream.jsonl", "state.json", "studio.json"):
         check(read(tmp_path / name).steps)
 
 

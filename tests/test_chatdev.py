@@ -17,7 +17,7 @@ REVIEW = "**Code Reviewer<->Programmer on : CodeReviewComment, turn {}**"
 BLOCKS = [
     "**[Preprocessing]**\n\n**ChatDev Starts**\n\n**task_prompt**: Draw a circle.\n\n**project_name**: Circle",
     "flask app.py did not start for online log",
-    "System: **[Start Chat]**\n\n[You are a reviewer.]\n\nReview the code.",
+    "Programmer: **[Start Chat]**\n\n[You are a reviewer.]\n\nReview the code.",
     'HTTP Request: POST https://example.org/v1/chat/completions "HTTP/1.1 200 OK"',
     USAGE.format(100, 10),
     USAGE.format(200, 20),
@@ -49,7 +49,7 @@ def test_turns_of_the_later_layout(tmp_path: Path) -> None:
     """The speaker's reply alone; a turn answers the one before it in its chat; the tokens of a pair come before it."""
     run, steps = read(written(tmp_path / "a.log", BLOCKS))
     assert [(step.agent, step.kind, step.recipient, step.parents) for step in steps] == [
-        ("System", "system", None, ()),
+        ("Programmer", "system", None, ()),
         ("Code Reviewer", "message", "Programmer", ()),
         ("Programmer", "message", "Code Reviewer", (1,)),
         ("Code Reviewer", "message", "Programmer", (2,)),
@@ -57,7 +57,8 @@ def test_turns_of_the_later_layout(tmp_path: Path) -> None:
         ("test", "tool_result", None, ()),
         ("Programmer", "message", "Software Test Engineer", ()),
     ]
-    assert [step.content for step in steps[1:5]] == [
+    assert [step.content for step in steps[:5]] == [
+        "Review the code.",
         "It is a square.",
         "I mended it:\nmain.py\n```python\nprint(1)\n```",
         "<INFO> Finished.",
@@ -68,6 +69,14 @@ def test_turns_of_the_later_layout(tmp_path: Path) -> None:
     assert (steps[5].tool_status, steps[5].tool_rule) == ("error", "text: traceback")
     assert (run.task, run.outcome, run.framework) == ("Draw a circle.", "unknown", "chatdev")
     assert run.notes == ("3 blocks of bookkeeping were left out (settings, requests, ends of chats)",)
+
+
+def test_line_ends_of_windows_are_read_alike(tmp_path: Path) -> None:
+    """The prompt ends at a blank line in both."""
+    text = written(tmp_path / "a.log", BLOCKS).read_text()
+    (tmp_path / "b.log").write_bytes(text.replace("\n", "\r\n").encode())
+    contents = [[step.content for step in read(tmp_path / name).steps] for name in ("a.log", "b.log")]
+    assert contents[0] == contents[1]
 
 
 def test_days_stand_before_months_and_zones_nowhere(tmp_path: Path) -> None:
@@ -90,7 +99,7 @@ def test_a_log_that_is_cut_off_keeps_what_is_there(tmp_path: Path) -> None:
     """In the middle of a reply."""
     path = written(tmp_path / "a.log", BLOCKS)
     path.write_bytes(path.read_bytes()[: path.read_bytes().index(b"print(1)")])
-    assert [step.agent for step in read(path).steps] == ["System", "Code Reviewer", "Programmer"]
+    assert [step.agent for step in read(path).steps] == ["Programmer", "Code Reviewer", "Programmer"]
 
 
 def test_the_real_log_of_june_2023(real_logs: Path) -> None:

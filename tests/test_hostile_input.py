@@ -1,10 +1,13 @@
 """Whatever a file holds, the public door answers with records or with one line; never with a traceback."""
 
+import contextlib
 import gzip
 import json
 import random
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -156,3 +159,40 @@ def test_no_bytes_escape_as_another_error(tmp_path: Path, data: bytes, magic: by
         through(written(tmp_path, magic + data))
     except BadInputError as error:
         assert error.exit_code == 3  # noqa: PT017 - both ends are right; any other exception fails
+
+
+DATA = Path(__file__).parent / "data"
+CAPTURED = sorted(path for path in DATA.rglob("*") if path.suffix in {".json", ".jsonl", ".eval"})
+ODD: list[Any] = [None, True, -1, 3.5, float("inf"), "", "x", [], {}, [None], ["a"], {"type": ["x"]}, [[{}]]]
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value inside."""
+    if path:
+        yield path
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _places(inner, (*path, key))
+
+
+@pytest.mark.parametrize("path", CAPTURED, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_log_whose_values_are_swapped_for_odd_ones_is_read_or_refused(path: Path) -> None:
+    """Forty times one value of a real log is gone, or is of a type that nobody expects there."""
+    draw = random.Random(path.name)
+    [container] = open_containers(path)
+    for _ in range(40):
+        position = draw.randrange(len(container.documents))
+        value = json.loads(json.dumps(container.documents[position].value))
+        *way, last = draw.choice(list(_places(value)))
+        holder = value
+        for key in way:
+            holder = holder[key]
+        if draw.random() < 0.2:
+            del holder[last]
+        else:
+            holder[last] = draw.choice(ODD)
+        documents = list(container.documents)
+        documents[position] = documents[position]._replace(value=value)
+        changed = container._replace(documents=tuple(documents))
+        with contextlib.suppress(BadInputError):
+            recordings = recognise(changed).read(changed).recordings
+            assert all(parent < step.index for _, steps in recordings for step in steps for parent in step.parents)

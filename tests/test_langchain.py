@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tracer.collectors import langchain
+from tracer.collectors import langchain, langchain_text
 from tracer.collectors.container import open_containers
 from tracer.collectors.registry import recognise
 from tracer.errors import BadInputError
@@ -204,6 +204,49 @@ def test_tools_that_no_model_called_are_calls_of_their_node(tmp_path: Path) -> N
     ]
     assert [step.parents for step in steps if step.kind == "tool_result"] == [(0,), (2,), (4,)]
     assert run.notes == ()
+
+
+def test_messages_that_json_could_not_hold_are_read_from_python_s_text(tmp_path: Path) -> None:
+    """`json.dumps(event, default=str)`; texts as langchain-core 1.8.3 shows them. Nothing in them is run."""
+    asked = "content='What\\'s a widget?' additional_kwargs={} response_metadata={} id='1'"
+    reply = (
+        "content='' additional_kwargs={'reasoning_content': 'Look first.'} response_metadata={'model_name': 'm'} "
+        "name='researcher' id='2' tool_calls=[{'name': 'price', 'args': {'article': 'a=1'}, 'id': 'c1', 'type': "
+        "'tool_call'}] invalid_tool_calls=[] usage_metadata={'input_tokens': 100, 'output_tokens': 10}"
+    )
+    answer = "content='12.5 EUR' name='price' id='3' tool_call_id='c1'"
+    events = [
+        event("on_chat_model_end", "m", ["r"], data={"input": {"messages": [[asked]]}, "output": reply}),
+        event("on_tool_end", "t", ["r"], name="price", data={"input": {}, "output": answer}),
+        event(
+            "on_chat_model_end", "n", ["r"], data={"input": {"messages": [[asked, reply, answer]]}, "output": "Done."}
+        ),
+    ]
+    [(run, steps)] = read(write(tmp_path / "a.jsonl", *events))
+    assert [(step.agent, step.kind, step.content, step.parents) for step in steps] == [
+        ("user", "message", "What's a widget?", ()),
+        ("researcher", "tool_call", "", ()),
+        ("price", "tool_result", "12.5 EUR", (1,)),
+        ("assistant", "message", "Done.", ()),
+    ]
+    assert (steps[1].reasoning, steps[1].arguments, steps[1].input_tokens) == ("Look first.", '{"article":"a=1"}', 100)
+    assert run.notes[1] == "messages stand as Python shows them: a prompt cannot be told from a question"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "content=",
+        "content='a",
+        "content=('a'",
+        "content='a'",
+        "content=__import__('os')",
+        "content=" + "a=1 " * 100_000,
+    ],
+)
+def test_a_text_that_only_begins_like_a_message_stays_a_text(text: str) -> None:
+    """It takes two fields, closed quotes, and no more fields than a message has."""
+    assert langchain_text.fields(text) is None
 
 
 def test_a_line_that_is_no_event_says_where(tmp_path: Path) -> None:

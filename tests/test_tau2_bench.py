@@ -16,6 +16,7 @@ from tracer.errors import BadInputError
 from tracer.records import Pointer, Recording
 from tracer.store import Store
 
+DATA = Path(__file__).parent / "data" / "tau2_bench"
 INFO = {
     "agent_info": {"implementation": "llm_agent", "llm": "gpt-a"},
     "user_info": {"implementation": "user_simulator", "llm": "gpt-u"},
@@ -75,6 +76,30 @@ def read(path: Path) -> list[Recording]:
     collector = recognise(container)
     assert collector.name == "tau2_bench"
     return list(collector.read(container).recordings)
+
+
+def test_two_trials_of_a_real_task() -> None:
+    """Captured from tau2 by scripts/capture_tau2.py: the second agent was told no, and says that it is done."""
+    good, bad = read(DATA / "results.json")
+    assert [(run.outcome, run.outcome_source, run.group) for run, _ in (good, bad)] == [
+        ("success", "reward", "mock/update_task_1"),
+        ("failure", "reward", "mock/update_task_1"),
+    ]
+    assert [(step.agent, step.kind) for step in bad.steps] == [
+        ("assistant", "message"),
+        ("user", "message"),
+        ("assistant", "tool_call"),
+        ("update_task_status", "tool_result"),
+        ("assistant", "message"),
+        ("user", "message"),
+    ]
+    assert [(step.content, step.tool_status, step.tool_rule) for step in bad.steps if step.tool_status] == [
+        ("Error: Task task_9 not found", "error", "is_error")
+    ]
+    assert [step.tool_status for step in good.steps if step.tool_status] == ["ok"]
+    assert bad.steps[4].reasoning == "The tool refused, but the user wants to hear that it is done."
+    assert sum(step.input_tokens or 0 for step in bad.steps) == 400
+    assert {step.model for step in bad.steps if step.input_tokens} == {"openai/agent", "openai/user"}
 
 
 def test_both_sides_act_and_every_result_answers_its_call(tmp_path: Path) -> None:
