@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tracer.collectors.container import Container
 from tracer.records import Recording, Span
@@ -14,6 +14,8 @@ class Batch(NamedTuple):
 
     recordings: tuple[Recording, ...] = ()
     spans: tuple[Span, ...] = ()
+    events: tuple[tuple[tuple[str, str], dict[str, Any]], ...] = ()
+    """Events of spans that the container does not hold: (trace id, span id), and the event as `Span.events` has it."""
 
 
 class Collector(NamedTuple):

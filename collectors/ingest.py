@@ -164,9 +164,11 @@ def _ingest_container(container: Container, store: Store, total: Ingested) -> In
     recordings = [recording for recording in batch.recordings if recording.steps]
     if empty := len(batch.recordings) - len(recordings):
         total.skipped.append(Skipped(container.source, "no steps" if empty == 1 else f"{empty} runs without steps"))
-    if not recordings and not batch.spans:
+    if not recordings and not batch.spans and not batch.events:
         return total if empty else _skip(total, container.source, BadInputError("holds no runs"))
-    added = store.add(container.source, container.digest, collector.name, recordings, batch.spans, _derive)
+    added = store.add(
+        container.source, container.digest, collector.name, recordings, batch.spans, _derive, batch.events
+    )
     return _count(total, added)
 
 

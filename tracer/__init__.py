@@ -15,18 +15,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from tracer.collectors.ingest import Ingested
+    from tracer.collectors.receiver.app import Counts
     from tracer.explanation import Assumption, Explanation
     from tracer.records import Edge, Run, Step
 
     __version__: str
 
-__all__ = ["__version__", "blame", "dependency_graph", "ingest", "report"]
+__all__ = ["__version__", "blame", "collect", "dependency_graph", "ingest", "report"]
 
 
 def ingest(
@@ -53,6 +54,30 @@ def ingest(
             if is_new and store.is_blank():  # removed while we hold it, so that nobody else can have written to it
                 with suppress(OSError):
                     path.unlink()
+
+
+def collect(
+    db: str | PathLike[str] | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 4318,
+    token: str | None = None,
+    tell: Callable[[str, dict[str, Any]], None] | None = None,
+) -> Counts:
+    """Receive OTLP over HTTP into a database until interrupted (Ctrl-C, or SIGTERM), and return what was received.
+
+    `token` is needed when `host` can be reached from other machines; `tell` is told what happens: "listening",
+    "imported", "trouble", "stopped", each with its figures. Needs the extra [serve].
+    """
+    from tracer.config import database_path
+    from tracer.errors import MissingExtraError
+
+    try:
+        from tracer.collectors.receiver.server import Address
+        from tracer.collectors.receiver.server import collect as receive
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.for_extra("serve", "collecting from running agents") from error
+    return receive(database_path(Path(db) if db is not None else None), Address(host, port), token, tell=tell)
 
 
 def blame(
