@@ -15,13 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from tracer.collectors.ingest import Ingested
     from tracer.collectors.receiver.app import Counts
+    from tracer.collectors.receiver.server import Tell
     from tracer.explanation import Assumption, Explanation
     from tracer.records import Edge, Run, Step
 
@@ -62,7 +63,7 @@ def collect(
     host: str = "127.0.0.1",
     port: int = 4318,
     token: str | None = None,
-    tell: Callable[[str, dict[str, Any]], None] | None = None,
+    tell: Tell | None = None,
 ) -> Counts:
     """Receive OTLP over HTTP into a database until interrupted (Ctrl-C, or SIGTERM), and return what was received.
 

@@ -99,9 +99,9 @@ def test_two_thousand_spans_a_second(
     with Store.open(tmp_path / "load.duckdb", read_only=True) as store:
         [(stored,)] = store.database.all("SELECT count(DISTINCT (trace_id, span_id)) FROM spans")
     print(
-        f"\noffered {offered:,} spans in {lasted:.1f} s ({offered / lasted:,.0f}/s), acknowledged {exporter.delivered:,}"
-        f", stored {stored:,}; {len(times)} requests, p50 {times[len(times) // 2] * 1000:.0f} ms, "
-        f"p99 {p99 * 1000:.0f} ms, longest {times[-1] * 1000:.0f} ms; imported {time.monotonic() - began:.1f} s after"
+        f"\noffered {offered:,} spans in {lasted:.1f} s ({offered / lasted:,.0f}/s), acknowledged "
+        f"{exporter.delivered:,}, stored {stored:,}; {len(times)} requests, "
+        f"p50 {times[len(times) // 2] * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, longest {times[-1] * 1000:.0f} ms; imported {time.monotonic() - began:.1f} s after"
     )
     assert exporter.delivered == offered == stored
     assert offered / lasted >= 0.98 * RATE
