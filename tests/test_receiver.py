@@ -409,3 +409,22 @@ def kill_and_restart(start: Callable[..., Collector], kills: int, chance: random
                 break
         killer.join()
     return acknowledged
+
+
+def test_redaction_comes_before_the_disk(start: Callable[..., Collector]) -> None:
+    """While the database is held, the segment is all there is: nothing of the value stands in it."""
+    collector = start("--redact")
+    with Store.open(collector.database):
+        made = span(text="write to jane.doe@example.com")
+        made["attributes"].append({"key": "db.password", "value": {"stringValue": "tulip"}})
+        assert collector.post("/v1/traces", traces(made), content_type=JSON).code == 200
+        assert collector.post("/v1/traces", protobuf(made).SerializeToString(), content_type=PROTOBUF).code == 200
+        kept = b"".join(path.read_bytes() for path in folder_of(collector.database).iterdir())
+    assert SPAN.encode() in kept
+    assert b"hid_mail_" in kept
+    assert b"jane" not in kept
+    assert b"tulip" not in kept
+    collector.end()
+    with Store.open(collector.database, read_only=True) as store:
+        [run] = store.runs()
+        assert store.steps(run.id)[0].content.startswith("write to hid_mail_")

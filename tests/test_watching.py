@@ -26,7 +26,11 @@ def span(trace: str, number: int, parent: str | None = "root", **fields: Any) ->
     said = [{"role": "assistant", "parts": [{"type": "text", "content": f"step {number} of {trace}"}]}]
     attributes = {"gen_ai.operation.name": "chat", "gen_ai.agent.name": f"agent{number % 2}"}
     attributes["gen_ai.output.messages"] = json.dumps(said)
-    given = {"attributes": attributes, "started_ns": START + number * 10**9, "ended_ns": START + (number + 1) * 10**9}
+    given: dict[str, Any] = {
+        "attributes": attributes,
+        "started_ns": START + number * 10**9,
+        "ended_ns": START + (number + 1) * 10**9,
+    }
     return Span(trace_id=trace, span_id=f"{trace}{number}", parent_id=parent, name="chat", **given | fields)
 
 

@@ -101,7 +101,8 @@ def test_two_thousand_spans_a_second(
     print(
         f"\noffered {offered:,} spans in {lasted:.1f} s ({offered / lasted:,.0f}/s), acknowledged "
         f"{exporter.delivered:,}, stored {stored:,}; {len(times)} requests, "
-        f"p50 {times[len(times) // 2] * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, longest {times[-1] * 1000:.0f} ms; imported {time.monotonic() - began:.1f} s after"
+        f"p50 {times[len(times) // 2] * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms, "
+        f"longest {times[-1] * 1000:.0f} ms; imported {time.monotonic() - began:.1f} s after"
     )
     assert exporter.delivered == offered == stored
     assert offered / lasted >= 0.98 * RATE

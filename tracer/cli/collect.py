@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from tracer.cli.options import AsJson, Db
+from tracer.cli.options import AsJson, Db, Redact, RedactPacks, RedactPatterns, redaction
 from tracer.cli.output import hint, warn
 
 Happening = Literal["listening", "imported", "trouble", "stopped"]
@@ -23,6 +23,9 @@ def collect(
             help="What clients must send as `Authorization: Bearer TOKEN`. Needed off this machine.",
         ),
     ] = None,
+    redact: Redact = False,
+    packs: RedactPacks = None,
+    patterns: RedactPatterns = None,
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
@@ -39,7 +42,8 @@ def collect(
     def tell(what: Happening, figures: dict[str, Any]) -> None:
         _print_json(what, figures) if as_json else _print(what, figures)
 
-    tracer.collect(db, host=host, port=port, token=token, tell=tell)
+    chosen = redaction(redact, packs, patterns)
+    tracer.collect(db, host=host, port=port, token=token, redact=chosen, tell=tell)
 
 
 def _print_json(what: Happening, figures: dict[str, Any]) -> None:
