@@ -428,3 +428,17 @@ def test_redaction_comes_before_the_disk(start: Callable[..., Collector]) -> Non
     with Store.open(collector.database, read_only=True) as store:
         [run] = store.runs()
         assert store.steps(run.id)[0].content.startswith("write to hid_mail_")
+
+
+@pytest.mark.parametrize("package", ["starlette", "uvicorn", "opentelemetry", "google.protobuf"])
+def test_without_its_extra_the_command_says_what_to_install_and_still_helps(package: str, tmp_path: Path) -> None:
+    """In the one wording that all extras have."""
+    for arguments, code in (("collect", 5), ("collect --help", 0)):
+        script = f"import sys\nsys.modules[{package!r}] = None\nfrom tracer.cli import main\n"
+        script += f"sys.exit(main({arguments.split()!r}))"
+        done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == code
+        if code:
+            assert (
+                done.stderr == "error: collecting from running agents needs an extra: pip install 'blametrace[serve]'\n"
+            )

@@ -85,6 +85,8 @@ def collect(
         from tracer.collectors.receiver.server import Address
         from tracer.collectors.receiver.server import collect as receive
     except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("tracer"):
+            raise
         raise MissingExtraError.for_extra("serve", "collecting from running agents") from error
     path = database_path(Path(db) if db is not None else None)
     redactor = make_redactor(path, redact) if redact else None

@@ -36,8 +36,11 @@ def ingest(
     Example: tracer ingest logs/ more/run.json
     """
     import tracer
+    from tracer.collectors.registry import troubles
     from tracer.schemas import IngestReport
 
+    for trouble in troubles():
+        warn(trouble)
     with ProgressBar("reading logs") as progress:
         result = tracer.ingest(paths, db, redact=redaction(redact, packs, patterns), progress=progress)
     if as_json:
