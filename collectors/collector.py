@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracer.collectors.container import Container
 from tracer.records import Recording, Span
@@ -21,6 +21,8 @@ class Batch(NamedTuple):
     """The file of which this one is a part, where the format says so."""
     heads: bool = False
     """Whether this file begins the runs of its spans, so that files of these runs that came before are part of it."""
+    events: tuple[tuple[tuple[str, str], dict[str, Any]], ...] = ()
+    """Events of spans that the container does not hold: (trace id, span id), and the event as `Span.events` has it."""
 
 
 class Collector(NamedTuple):

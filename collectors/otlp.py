@@ -2,7 +2,7 @@
 
 The protocol says lowerCamelCase, hex ids and integers as strings; real files also hold snake_case, base64 ids (strict
 protobuf-JSON dumps), numbers, and enums by name. Unknown fields are ignored, as the protocol demands. GenAI events
-that travelled as log records join the span they name, when it stands in the same file.
+that travelled as log records join the span they name, also when it stands in another file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _STATUS: dict[Any, Status] = {0: "unset", 1: "ok", 2: "error", "0": "unset", "1"
 
 
 def detect(container: Container) -> str | None:
-    """A request names `resourceSpans`, a list; a file of metrics or logs alone is none of ours."""
+    """A request names `resourceSpans`, a list, or `resourceLogs`; a file of metrics is none of ours."""
     if container.kind not in {"json", "jsonl"}:
         return "not JSON"
     for document in container.documents[:100]:
@@ -37,6 +37,8 @@ def detect(container: Container) -> str | None:
         if isinstance(groups, list):
             scoped = not groups or any(isinstance(group, dict) and _scoped(group) for group in groups)
             return None if scoped else "'resourceSpans' without 'scopeSpans'"
+        if isinstance(_field(document.value, "resourceLogs"), list):
+            return None
     return "no key 'resourceSpans'"
 
 
@@ -48,8 +50,11 @@ def read(container: Container) -> Batch:
         spans += _request_spans(document.value, container.source, document.line)
         for place, event in _log_events(document.value):
             events[place].append(event)
-    joined = (_with_events(span, events.get((span.trace_id, span.span_id), [])) for span in spans)
-    return Batch(spans=tuple(joined))
+    held = {(span.trace_id, span.span_id) for span in spans}
+    joined = tuple(_with_events(span, events.get((span.trace_id, span.span_id), [])) for span in spans)
+    return Batch(
+        spans=joined, events=tuple((place, event) for place in events if place not in held for event in events[place])
+    )
 
 
 def _request_spans(request: Any, source: str, line: int | None) -> Iterator[Span]:
@@ -68,12 +73,13 @@ def group_spans(groups: Any, format_name: str, source: str, line: int | None, at
                 path = f"{at}/{g}/{scopes}/{s}/spans"
                 for i, raw in _objects(scope.get("spans"), source, line, path):
                     pointer = Pointer(file=source, line=line, path=f"{path}/{i}")
-                    yield _span(raw, format_name, resource, name, pointer)
+                    yield read_span(raw, format_name, resource, name, pointer)
 
 
-def _span(
+def read_span(
     raw: Mapping[str, Any], format_name: str, resource: dict[str, Any], scope: str | None, pointer: Pointer
 ) -> Span:
+    """One span of a request; BadInputError names its place."""
     try:
         status = _mapping(raw.get("status"))
         return Span(
@@ -225,14 +231,21 @@ def _log_events(request: Any) -> Iterator[tuple[tuple[str, str], dict[str, Any]]
     for group in _list(_field(_mapping(request), "resourceLogs")):
         for scope in _list(_field(_mapping(group), "scopeLogs")):
             for record in map(_mapping, _list(_field(_mapping(scope), "logRecords"))):
-                trace, span = canonical_id(_field(record, "traceId"), 16), canonical_id(_field(record, "spanId"), 8)
-                found = attributes(record.get("attributes"))
-                name = _field(record, "eventName") or found.get("event.name")
-                if trace and span and isinstance(name, str):
-                    body = any_value(record.get("body"))
-                    inside = body if isinstance(body, dict) else {"body": body}
-                    time = nanoseconds(_field(record, "timeUnixNano") or _field(record, "observedTimeUnixNano"))
-                    yield (trace, span), {"name": name, "time_ns": time, "attributes": {**inside, **found}}
+                if event := log_event(record):
+                    yield event
+
+
+def log_event(record: Mapping[str, Any]) -> tuple[tuple[str, str], dict[str, Any]] | None:
+    """A log record as an event, with the trace and span it names; None when it is no event of a span."""
+    trace, span = canonical_id(_field(record, "traceId"), 16), canonical_id(_field(record, "spanId"), 8)
+    found = attributes(record.get("attributes"))
+    name = _field(record, "eventName") or found.get("event.name")
+    if not (trace and span and isinstance(name, str)):
+        return None
+    body = any_value(record.get("body"))
+    inside = body if isinstance(body, dict) else {"body": body}
+    time = nanoseconds(_field(record, "timeUnixNano")) or nanoseconds(_field(record, "observedTimeUnixNano"))
+    return (trace, span), {"name": name, "time_ns": time, "attributes": {**inside, **found}}
 
 
 def _with_events(span: Span, events: list[dict[str, Any]]) -> Span:

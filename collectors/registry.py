@@ -4,80 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tracer.collectors import (
-    ag2,
-    agentops,
-    atif,
-    autogen,
-    chat,
-    chatdev,
-    claude_code,
-    codex_cli,
-    crewai,
-    gemini_cli,
-    harmony,
-    inspect_ai,
-    jaeger,
-    langchain,
-    langfuse,
-    langsmith,
-    magentic,
-    mini_swe_agent,
-    openai_agents,
-    openhands,
-    otel_python,
-    otlp,
-    provider,
-    r1_text,
-    smolagents,
-    swe_agent,
-    tau2_bench,
-    tau_bench,
-    tempo,
-    thought_anchors,
-    whowhen,
-)
+from tracer.collectors import plugins
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
 from tracer.errors import BadInputError, UnknownFormatError
 from tracer.records import Recording, Span
 
-COLLECTORS: tuple[Collector, ...] = (
-    otlp.COLLECTOR,
-    tempo.COLLECTOR,
-    jaeger.COLLECTOR,
-    otel_python.COLLECTOR,
-    langfuse.COLLECTOR,
-    agentops.COLLECTOR,
-    langsmith.COLLECTOR,
-    openai_agents.COLLECTOR,
-    atif.COLLECTOR,
-    swe_agent.COLLECTOR,
-    mini_swe_agent.COLLECTOR,
-    inspect_ai.COLLECTOR,
-    tau2_bench.COLLECTOR,
-    tau_bench.COLLECTOR,
-    whowhen.COLLECTOR,
-    magentic.COLLECTOR,
-    openhands.COLLECTOR,
-    claude_code.COLLECTOR,
-    codex_cli.COLLECTOR,
-    gemini_cli.COLLECTOR,
-    ag2.COLLECTOR,
-    thought_anchors.COLLECTOR,
-    langchain.COLLECTOR,
-    autogen.COLLECTOR,
-    crewai.COLLECTOR,
-    smolagents.COLLECTOR,
-    chatdev.COLLECTOR,
-    harmony.COLLECTOR,
-    r1_text.COLLECTOR,
-    provider.COLLECTOR,
-    chat.COLLECTOR,
+BUILT_IN = (
+    "otlp",
+    "tempo",
+    "jaeger",
+    "otel_python",
+    "langfuse",
+    "agentops",
+    "langsmith",
+    "openai_agents",
+    "atif",
+    "swe_agent",
+    "mini_swe_agent",
+    "inspect_ai",
+    "tau2_bench",
+    "tau_bench",
+    "whowhen",
+    "magentic",
+    "openhands",
+    "claude_code",
+    "codex_cli",
+    "gemini_cli",
+    "ag2",
+    "thought_anchors",
+    "langchain",
+    "autogen",
+    "crewai",
+    "smolagents",
+    "chatdev",
+    "harmony",
+    "r1_text",
+    "provider",
+    "chat",
 )
-"""In the order of the cascade: formats with telling keys first, the forms that much else contains last."""
+"""The modules of the formats, in the order of the cascade: those with telling keys first, the forms that much else
+contains last. A new format is one module here, and one line."""
+COLLECTORS: tuple[Collector, ...] = tuple(map(plugins.built_in, BUILT_IN))
 
-__all__ = ["COLLECTORS", "Batch", "Collector", "derive", "recognise"]
+__all__ = ["COLLECTORS", "Batch", "Collector", "cascade", "derive", "recognise", "troubles"]
+
+
+def cascade() -> tuple[Collector, ...]:
+    """Every collector in the order in which they are asked: the installed plug-ins, then the built-in ones."""
+    return (*_plugins().collectors, *COLLECTORS)
+
+
+def troubles() -> tuple[str, ...]:
+    """One line for each installed plug-in that cannot be used."""
+    return _plugins().troubles
+
+
+def _plugins() -> plugins.Plugins:
+    return plugins.installed(frozenset(collector.name for collector in COLLECTORS))
 
 
 def recognise(container: Container) -> Collector:
@@ -88,7 +72,7 @@ def recognise(container: Container) -> Collector:
     if container.defect:
         raise BadInputError(container.defect)
     refusals = []
-    for collector in COLLECTORS:
+    for collector in cascade():
         refusal = collector.detect(container)
         if refusal is None:
             return collector
@@ -98,7 +82,7 @@ def recognise(container: Container) -> Collector:
 
 def derive(spans: Sequence[Span]) -> list[tuple[Recording, tuple[str, ...]]]:
     """The runs in the spans of whole traces: each format's by its own rules, the rest as telemetry."""
-    own = {collector.name: collector.derive for collector in COLLECTORS if collector.derive}
+    own = {collector.name: collector.derive for collector in cascade() if collector.derive}
     found = []
     for name, each in own.items():
         if mine := [span for span in spans if span.format == name]:

@@ -19,7 +19,13 @@ def test_a_blank_database_gets_every_migration_with_its_record() -> None:
         assert migrate(blank) == list(range(1, len(MIGRATIONS) + 1))
         assert migrate(blank) == []
         names = blank.execute("SELECT name FROM migrations ORDER BY number").fetchall()
-        assert names == [("create_tables",), ("create_views",), ("create_anchors",), ("create_rollouts",)]
+        assert [name for (name,) in names] == [
+            "create_tables",
+            "create_views",
+            "create_anchors",
+            "create_rollouts",
+            "create_loose_events",
+        ]
 
 
 def test_the_oldest_schema_becomes_the_same_as_a_new_one(tmp_path: Path) -> None:

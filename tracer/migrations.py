@@ -101,6 +101,11 @@ CREATE TABLE rollouts (prefix VARCHAR NOT NULL, model VARCHAR NOT NULL, revision
     logprob DOUBLE NOT NULL);
 """
 
+# Log records that name a span, until the span comes; `event` is one item of spans.events.
+_LOOSE_EVENTS = """
+CREATE TABLE loose_events (trace_id VARCHAR NOT NULL, span_id VARCHAR NOT NULL, event VARCHAR NOT NULL);
+"""
+
 
 def create_tables(connection: DuckDBPyConnection) -> None:
     """Runs, steps, spans and what ties them to each other and to their source files."""
@@ -122,7 +127,12 @@ def create_rollouts(connection: DuckDBPyConnection) -> None:
     connection.execute(_ROLLOUTS)
 
 
-MIGRATIONS: list[Migration] = [create_tables, create_views, create_anchors, create_rollouts]
+def create_loose_events(connection: DuckDBPyConnection) -> None:
+    """Events that travelled apart from their span and came before it."""
+    connection.execute(_LOOSE_EVENTS)
+
+
+MIGRATIONS: list[Migration] = [create_tables, create_views, create_anchors, create_rollouts, create_loose_events]
 
 
 def version(connection: DuckDBPyConnection) -> int | None:

@@ -22,7 +22,7 @@ from tracer.checks import TABLES_OF_RUN, problems
 from tracer.database import WAIT, Database, connect, require
 from tracer.errors import DatabaseError, NoSuchRunError
 from tracer.records import Anchors, Edge, Finding, Outcome, Recording, Run, Span, Step
-from tracer.traces import Change, Derive, add_spans
+from tracer.traces import Change, Derive, Events, add_spans
 
 _RUN = ", ".join(f'r."{name}"' for name in rows.columns(Run))
 _MARKED = _RUN.replace('r."outcome_source"', "CASE WHEN m.run IS NULL THEN r.outcome_source ELSE 'user' END").replace(
@@ -65,6 +65,15 @@ class Summary(NamedTuple):
     steps: int
     agents: tuple[str, ...]
     """In order of appearance."""
+
+
+class Progress(NamedTuple):
+    """How far a run is that was derived from spans."""
+
+    complete: bool
+    """Each of its traces has its outermost span, which is the last to come."""
+    last: datetime | None
+    """When the latest of its spans ended."""
 
 
 class Mark(NamedTuple):
@@ -123,21 +132,23 @@ class Store:
         spans: Sequence[Span],
         derive: Derive,
         *,
+        events: Events = (),
         part_of: str | None = None,
         heads: bool = False,
     ) -> Added:
         """Add what one file brought, in one transaction; content that is known already changes nothing.
 
-        `part_of` is the source of which this one is a part, where that is known without the store. With `heads`, files
-        loaded before whose spans are in a run of this source become part of it.
+        `events` belong to spans that the file does not hold. `part_of` is the source of which this one is a part, where
+        that is known without the store. With `heads`, files loaded before whose spans are in a run of this source
+        become part of it.
         """
         if held := self.source(digest):
             return Added(0, 0, 0, held._replace(source=source))
         with self.database.transaction():
             new = self._add_recordings(source, recordings)
             change = Change(0, 0, 0, 0, 0, None)
-            if spans:
-                change = add_spans(self.database, source, spans, derive, self._insert)
+            if spans or events:
+                change = add_spans(self.database, source, spans, derive, self._insert, events)
             runs, steps = _size(recordings)
             holds = Source(
                 digest=digest,
@@ -151,7 +162,7 @@ class Store:
             joined = self._behead(holds) if heads else ()
             if joined:
                 holds = holds._replace(part_of=None)
-            self._remember(holds, recordings, spans)
+            self._remember(holds, recordings, {span.trace_id for span in spans} | {trace for (trace, _), _ in events})
         runs, steps = _size(new)
         return Added(runs + change.runs, steps + change.steps, change.spans, holds, joined)
 
@@ -200,14 +211,14 @@ class Store:
         self.database.insert("runs", runs)
         self.database.insert("steps", [rows.to_row(step, run=run.id) for run, steps in recordings for step in steps])
 
-    def _remember(self, holds: Source, recordings: Sequence[Recording], spans: Sequence[Span]) -> None:
+    def _remember(self, holds: Source, recordings: Sequence[Recording], ids: Iterable[str]) -> None:
         """Write down that the file is loaded, and what hangs on it."""
         if self._digests is not None:
             self._digests.add(holds.digest)
         added = datetime.now(UTC).replace(tzinfo=None)
         self.database.insert("sources", [holds._asdict() | {"added": added}])
         self.database.insert("source_runs", [{"digest": holds.digest, "run": run} for run in _ids(recordings)])
-        traces = sorted({rows.sane(span.trace_id) for span in spans})
+        traces = sorted(set(map(rows.sane, ids)))
         self.database.insert("source_traces", [{"digest": holds.digest, "trace_id": trace} for trace in traces])
 
     def runs(self) -> list[Run]:
@@ -221,6 +232,18 @@ class Store:
             for run, steps, agents in self.database.all("SELECT run, steps, agents FROM v_runs")
         }
         return [Summary(run, *sizes[run.id]) for run in self.runs()]
+
+    def progress(self) -> dict[str, Progress]:
+        """How far each run is that was derived from spans, by its id."""
+        query = """SELECT run, bool_and(complete), to_timestamp(max(last) / 1e9)::TIMESTAMP FROM (
+                SELECT r.run, coalesce(bool_or(s.parent_id IS NULL AND s.ended_ns IS NOT NULL), true) AS complete,
+                    max(coalesce(s.ended_ns, s.started_ns)) AS last
+                FROM run_traces r LEFT JOIN spans s ON s.trace_id = r.trace_id GROUP BY r.run, r.trace_id
+            ) GROUP BY run"""
+        return {
+            run: Progress(complete, last and last.replace(tzinfo=UTC))
+            for run, complete, last in self.database.all(query)
+        }
 
     def run(self, ref: str) -> Run:
         """The run of an address: 12 hex digits, a unique prefix of at least 4, or @last, the last ingested."""
@@ -346,7 +369,8 @@ class Store:
             digests = [digest for (digest,) in self.database.all(files, {"run": run_id})]
             for table in ("sources", "source_traces", "source_runs"):
                 self.database.delete(table, [{"digest": digest} for digest in digests])
-            self.database.all(f"DELETE FROM spans WHERE trace_id IN ({traces})", {"run": run_id})  # noqa: S608
+            for table in ("spans", "loose_events"):
+                self.database.all(f"DELETE FROM {table} WHERE trace_id IN ({traces})", {"run": run_id})  # noqa: S608
             self._forget(run_id, ("marks", *TABLES_OF_RUN))
             self.database.all("DELETE FROM runs WHERE id = ?", [run_id])
 

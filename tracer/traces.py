@@ -1,12 +1,15 @@
 """Spans in the store: a trace may arrive in many files and in any order, and its runs are derived anew as it grows.
 
-Traces that name the same conversation, or that one run was derived from, are rebuilt together.
+Traces that name the same conversation, or that one run was derived from, are rebuilt together. Events that travelled
+apart from their span (log records) join it, and wait for it when they came first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+import orjson
 
 from tracer import rows
 from tracer.database import Database
@@ -18,6 +21,8 @@ Insert = Callable[[Sequence[Recording]], None]
 """Appends runs with their steps."""
 Key = tuple[str, str]
 """Trace and span id."""
+Events = Sequence[tuple[Key, dict[str, Any]]]
+"""Events with the span that each belongs to."""
 
 _COLUMNS = (*rows.columns(Span), "conversation")
 _OF_RUN = ("runs", "steps", "edges", "graphs", "findings", "run_traces")
@@ -41,12 +46,15 @@ def add_spans(
     spans: Sequence[Span],
     derive: Derive,
     insert: Insert,
+    events: Events = (),
 ) -> Change:
     """Merge spans into their traces, and where that changed anything, replace the runs of these traces."""
-    keys = {(row["trace_id"], row["span_id"]): row for row in map(_row, spans)}
-    traces = _connected(database, keys.values())
+    batch = list(map(_row, spans))
+    keys = {(row["trace_id"], row["span_id"]) for row in batch}
+    traces = _connected(database, batch, {rows.sane(trace) for (trace, _), _ in events})
     stored = {(row["trace_id"], row["span_id"]): row for row in _stored(database, traces)}
-    changed = _merge(map(_row, spans), stored)
+    changed = _merge(batch, stored)
+    _join_events(database, events, traces, stored, changed)
     before = _owners(database, traces)
     if changed:
         database.delete("spans", [{"trace_id": trace, "span_id": span} for trace, span in changed])
@@ -80,10 +88,9 @@ def _owners(database: Database, traces: Iterable[str]) -> dict[str, _Owner]:
     return {run: _Owner(source, steps) for run, source, steps in database.all(query, [list(traces)])}
 
 
-def _connected(database: Database, batch: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The traces of the batch and, step by step, all traces that share a run or a conversation with one of them."""
-    batch = list(batch)
-    traces = {row["trace_id"] for row in batch}
+def _connected(database: Database, batch: Sequence[Mapping[str, Any]], more: set[str]) -> set[str]:
+    """The traces of the batch, and more, and step by step all that share a run or a conversation with one of them."""
+    traces = {row["trace_id"] for row in batch} | more
     talks = {row["conversation"] for row in batch if row["conversation"] is not None}
     query = """
         SELECT trace_id, NULL FROM run_traces
@@ -111,10 +118,44 @@ def _merge(batch: Iterable[dict[str, Any]], stored: Mapping[Key, dict[str, Any]]
     for row in batch:
         key = (row["trace_id"], row["span_id"])
         old = changed.get(key) or stored.get(key)
+        if old is not None and old["events"] != row["events"]:  # it may have been joined by events since
+            row["events"] = _united(old["events"], row["events"])
         finishes_nothing = old is not None and old["ended_ns"] is not None and row["ended_ns"] is None
         if not finishes_nothing and not _same(old, row):
             changed[key] = row
     return changed
+
+
+def _join_events(
+    database: Database,
+    events: Events,
+    traces: Iterable[str],
+    stored: Mapping[Key, dict[str, Any]],
+    changed: dict[Key, dict[str, Any]],
+) -> None:
+    """Give events to their spans, those that waited in the store, too; the others wait there from now on."""
+    query = "SELECT trace_id, span_id, event FROM loose_events WHERE trace_id IN (SELECT unnest(?::VARCHAR[]))"
+    waiting = dict.fromkeys(database.all(query, [list(traces)]), True)
+    for (trace, span), event in events:
+        waiting.setdefault((rows.sane(trace), rows.sane(span), rows.to_json(event) or ""), False)
+    for (trace, span, event), is_kept in waiting.items():
+        row = changed.get((trace, span)) or stored.get((trace, span))
+        loose = {"trace_id": trace, "span_id": span, "event": event}
+        if row is None and not is_kept:
+            database.insert("loose_events", [loose])
+        elif row is not None:
+            united = _united(row["events"], f"[{event}]")
+            if united != row["events"]:
+                changed[trace, span] = row | {"events": united}
+            if is_kept:
+                database.delete("loose_events", [loose])
+
+
+def _united(first: str, second: str) -> str:
+    """The events of both lists, each once, in order of time."""
+    found = orjson.loads(first)
+    found += [event for event in orjson.loads(second) if event not in found]
+    return orjson.dumps(sorted(found, key=lambda event: event.get("time_ns") or 0)).decode()
 
 
 def _same(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> bool:
