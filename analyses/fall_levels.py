@@ -98,7 +98,8 @@ def _draw(weights: Array, generator: np.random.Generator) -> npt.NDArray[np.intp
     """One column for each row of unnormalised weights."""
     total = weights.cumsum(axis=1)
     uniform = generator.random(len(weights)) * total[:, -1]
-    return np.minimum((total < uniform[:, None]).sum(axis=1), weights.shape[1] - 1)
+    found: npt.NDArray[np.intp] = np.minimum((total < uniform[:, None]).sum(axis=1), weights.shape[1] - 1)
+    return found
 
 
 def _pair(tally: Tally, chance: float, tracked: bool) -> Array:

@@ -89,15 +89,10 @@ class Search:
         budget: int = 80,
         rule: Rule = RULE,
         tracked: bool = True,
-        open_steps: Sequence[int] | None = None,
     ) -> None:
-        """`prior` is a distribution over the steps, `tracked` whether forks are recognised as repeating the record.
-
-        `open_steps` are those that can be lived again from: others (a system prompt, the task) are never asked for.
-        """
+        """`prior` is a distribution over the steps, `tracked` whether forks are recognised as repeating the record."""
         self.steps, self.budget, self.rule, self.tracked = steps, budget, rule, tracked
-        self.open = sorted(set(range(steps) if open_steps is None else open_steps))
-        self.pi = fall_chances(mixed(prior, steps))
+        self.pi = fall_chances(mixed(prior, steps).tolist())
         self.left = np.zeros((steps, 2), dtype=np.intp)  # failures, successes
         self.went_on = np.zeros(steps, dtype=np.intp)
         self.forks = 0
@@ -115,7 +110,7 @@ class Search:
     def wanted(self) -> dict[int, int]:
         """Forks of which prefixes are to be lived next; none when the search has ended."""
         left = self.budget - self.forks
-        if left <= 0 or not self.open or self.state != "open":
+        if left <= 0 or not self.steps or self.state != "open":
             return {}
         found: dict[int, int] = {}
         for place in self._informative():
@@ -180,12 +175,12 @@ class Search:
         drawn, (first, _) = self._levels(), self._posterior()
         large = drawn.falls.max(axis=1) >= LEAST - 1e-9
         answer = _indicator(np.where(large, first, NONE))  # (draws, answers)
-        likely = _binomial(drawn.paths[:, self.open], self.rule.part)  # (draws, prefixes, m + 1)
+        likely = _binomial(drawn.paths[:, :-1], self.rule.part)  # (draws, prefixes, m + 1)
         told = np.ones((len(answer), 1))  # (draws, outcomes of the forks chosen so far)
         chosen: list[int] = []
         for _ in range(self.rule.parts):
             place = int(_information(answer, told, likely).argmax())
-            chosen.append(self.open[place])
+            chosen.append(place)
             told = (told[:, :, None] * likely[:, None, place]).reshape(len(told), -1)
         return chosen
 

@@ -52,18 +52,6 @@ def test_a_run_without_steps_is_diffuse() -> None:
     assert (found.state, found.step, found.posterior) == ("diffuse", None, ())
 
 
-def test_only_open_steps_are_lived_from() -> None:
-    """The system prompt and the task stand in front: there is nothing to live anew."""
-    search = Search(8, open_steps=range(2, 8), tracked=False)
-    asked = set()
-    while wanted := search.wanted():
-        asked |= set(wanted)
-        for prefix, count in wanted.items():
-            search.add(prefix, [Outcome(prefix <= 4)] * count)
-    assert min(asked) >= 2
-    assert search.found().step == 4
-
-
 def test_a_fork_that_repeats_the_record_is_a_case_further_down() -> None:
     """From scratch it makes steps 0 and 1 again and leaves at step 2: three prefixes know of it, step 2 is charged."""
     search = Search(4)
