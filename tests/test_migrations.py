@@ -19,7 +19,13 @@ def test_a_blank_database_gets_every_migration_with_its_record() -> None:
         assert migrate(blank) == list(range(1, len(MIGRATIONS) + 1))
         assert migrate(blank) == []
         names = blank.execute("SELECT name FROM migrations ORDER BY number").fetchall()
-        assert names == [("create_tables",), ("create_views",), ("create_anchors",), ("create_rollouts",)]
+        assert names == [
+            ("create_tables",),
+            ("create_views",),
+            ("create_anchors",),
+            ("create_rollouts",),
+            ("create_forks",),
+        ]
 
 
 def test_the_oldest_schema_becomes_the_same_as_a_new_one(tmp_path: Path) -> None:
@@ -70,7 +76,7 @@ def test_every_view_says_what_it_shows() -> None:
     with duckdb.connect(":memory:") as database:
         migrate(database)
         views = dict(database.execute("SELECT view_name, comment FROM duckdb_views() WHERE NOT internal").fetchall())
-    assert views.keys() == {"v_runs", "v_steps", "v_edges", "v_candidates"}
+    assert views.keys() == {"v_runs", "v_steps", "v_edges", "v_candidates", "v_forks"}
     assert all(views.values())
 
 

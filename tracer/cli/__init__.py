@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from tracer.cli import anchors, bench, blame, db, demo, graph, ingest, mark, report, runs, schema, show, train
+from tracer.cli import anchors, bench, blame, db, demo, graph, ingest, mark, replay, report, runs, schema, show, train
 from tracer.errors import TracerError
 
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
@@ -29,6 +29,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "graph": graph.graph,
     "blame": blame.blame,
     "anchors": anchors.anchors,
+    "replay": replay.replay,
     "report": report.report,
     "mark": mark.mark,
     "train": train.app,
