@@ -51,7 +51,7 @@ class Ways(NamedTuple):
 WAYS = Ways()
 
 
-class Replayed(NamedTuple):
+class Blamed(NamedTuple):
     """What replay says of a run."""
 
     finding: Finding
@@ -172,7 +172,7 @@ def replay_blame(
     sharpened: Sequence[float] | None = None,
     ways: Ways = WAYS,
     progress: Progress | None = None,
-) -> Replayed:
+) -> Blamed:
     """The finding of one run. `sharpened` is the white-box tier's probability of each step, where it was asked."""
     edges = dependency_graph(steps, run.task) if edges is None else edges
     ranked, prior = prior_of(run, steps, edges)
@@ -196,7 +196,7 @@ def replay_blame(
             "evidence": {**ranked.evidence, "tiers": _tiers(tiers), "replay": _evidence(found)},
         }
     )
-    return Replayed(finding, measured, found)
+    return Blamed(finding, measured, found)
 
 
 def judged(found: Found) -> tuple[Verdict, str]:

@@ -1,0 +1,146 @@
+"""What a language model makes of each step of a run, without living any of it again.
+
+    cost(t)    = sum over the words x of what step t says, or thinks, of  -ln p(x | what its agent saw before)
+    stray(t)   = max over the same words of  ln max_y p(y | ...) - ln p(x | ...):  0 where each is the likeliest one
+    reach(t)   = what hiding step t takes from ln p(the last step | the whole talk), as a share of what all steps take
+    onward(t)  = the same through all others: with W[u, t] the share of t in what hiding steps does to u,
+                 row of the last step in W + W^2 + ...
+
+All in nats or shares. A step that costs the run p of its successes is one that its agent makes otherwise with
+probability p or more (`fall_levels`), so a step whose every word is the likeliest one is none. Whether a talk was
+public, no log says: the reading under which the agents' own words are likelier is taken. A tool's words are no agent's:
+of them only `reach` and `onward` are known.
+
+Needs torch and transformers; imported on use only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from tracer.analyses.blocks import BLOCK_TOKENS
+from tracer.analyses.causal import Causal
+from tracer.analyses.removal import Array, Span, Trace
+from tracer.analyses.suppression import Suppression, share, suppress_all
+from tracer.analyses.suppression_mask import Sight
+from tracer.analyses.transcript import Read, view, whole
+from tracer.lm.offsets import Encoded
+from tracer.records import Step
+
+if TYPE_CHECKING:
+    from tracer.lm.local import LocalLM
+
+
+class Signals(NamedTuple):
+    """One value for each of n steps; 0 where a step has no such words."""
+
+    thought_cost: Array
+    said_cost: Array
+    thought_stray: Array
+    said_stray: Array
+    reach: Array
+    onward: Array
+    moved: Array
+    """(n, n) mean KL in nats that hiding a step (column) does to what a later one (row) says and thinks"""
+
+
+def signals(lm: LocalLM, steps: Sequence[Step]) -> Signals:
+    """The signals of one run."""
+    words = max((_words(lm, steps, public=public) for public in (False, True)), key=_likelihood)
+    n = len(steps)
+    found = {name: np.zeros(n) for name in ("thought_cost", "said_cost", "thought_stray", "said_stray")}
+    for step, thought, said in words:
+        found["thought_cost"][step], found["thought_stray"][step] = thought
+        found["said_cost"][step], found["said_stray"][step] = said
+    moved, reach, onward = _influence(lm, steps)
+    return Signals(**found, reach=reach, onward=onward, moved=moved)
+
+
+class _Words(NamedTuple):
+    """An agent's step: (cost, stray) of what it thinks and of what it says."""
+
+    step: int
+    thought: tuple[float, float]
+    said: tuple[float, float]
+
+
+def _likelihood(words: Sequence[_Words]) -> float:
+    return -sum(each.thought[0] + each.said[0] for each in words)
+
+
+def _words(lm: LocalLM, steps: Sequence[Step], *, public: bool) -> list[_Words]:
+    """The steps of every agent, under what it saw."""
+    acting = [step for step in steps if step.kind not in {"tool_result", "system"} and step.role != "user"]
+    return [
+        each
+        for agent in dict.fromkeys(step.agent for step in acting)
+        for each in _own(lm, view(steps, agent, public=public))
+    ]
+
+
+def _own(lm: LocalLM, read: Read) -> Iterator[_Words]:
+    encoded = lm.encode(read.text)
+    lm.require_room(len(encoded.ids))
+    chosen, best = told(lm, encoded)
+    for place in read.places:
+        pair = []
+        for start, end in ((place.start, place.said), (place.said, place.end)):
+            span = slice(*tokens(encoded, start, end))
+            gaps = best[span] - chosen[span]
+            pair.append((float(-chosen[span].sum()), float(gaps.max(initial=0.0))))
+        yield _Words(place.step, *pair)
+
+
+@torch.inference_mode()
+def told(lm: LocalLM, encoded: Encoded) -> tuple[Array, Array]:
+    """ln p of each token given all before it, and that of the likeliest one there, (T,) each; 0 for the first token."""
+    causal = Causal(lm.model)
+    rows = causal.rows([torch.tensor(encoded.ids)])  # (1, T)
+    length = rows.shape[1]
+    found = torch.zeros(2, length, device=causal.device)
+    sight = Sight(lm.model, length)
+    with sight.applied():
+        for block, hidden in causal.plain(rows, sight, causal.room(1, length, sight), BLOCK_TOKENS):
+            size = causal.positions_at_once(1)
+            for start in range(block.start, min(block.end, length - 1), size):
+                end = min(start + size, block.end, length - 1)
+                logits = causal.logits(hidden[0, start - block.start : end - block.start])  # (positions, V)
+                chosen = logits.gather(1, rows[0, start + 1 : end + 1, None])[:, 0]
+                found[:, start + 1 : end + 1] = torch.stack([chosen, logits.amax(dim=1)]) - logits.logsumexp(dim=1)
+    both = found.double().cpu().numpy()
+    return both[0], both[1]
+
+
+def tokens(encoded: Encoded, start: int, end: int) -> Span:
+    """The tokens [a, b) that begin within these characters."""
+    begins = [at for at, _ in encoded.offsets]
+    return int(np.searchsorted(begins, start)), int(np.searchsorted(begins, end))
+
+
+def _influence(lm: LocalLM, steps: Sequence[Step]) -> tuple[Array, Array, Array]:
+    """(moved, reach, onward): what hiding each step does to the others in the whole talk."""
+    read, n = whole(steps), len(steps)
+    moved, reach, onward = np.zeros((n, n)), np.zeros(n), np.zeros(n)
+    if len(read.places) < 2:
+        return moved, reach, onward
+    encoded = lm.encode(read.text)
+    lm.require_room(len(encoded.ids))
+    spans = [tokens(encoded, place.start, place.end) for place in read.places]
+    [found] = suppress_all(lm.model, [Trace(torch.tensor(encoded.ids), spans)])
+    index = [place.step for place in read.places]
+    moved[np.ix_(index, index)] = found.kl
+    reach[index], onward[index] = _last(found)
+    return moved, reach, onward
+
+
+def _last(found: Suppression) -> tuple[Array, Array]:
+    """The share of each step in the last one, directly and through all others."""
+    drop = np.maximum(found.drop[-1], 0.0)
+    total = drop.sum()
+    shares = share(found.kl)
+    through = np.linalg.solve(np.eye(len(shares)) - shares.T, shares[-1])  # (I - W)^-1, and W is strictly triangular
+    return drop / total if total > 0 else drop, through
