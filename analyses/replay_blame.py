@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from tracer.analyses.blame import blame
 from tracer.analyses.fall_search import LEAST, RULE, Found, Outcome, Rule, Search
+from tracer.analyses.view import USER_ROLES
 from tracer.equivalence import same
 from tracer.errors import BadInputError, TracerError
 from tracer.graph import dependency_graph, propagation_path
@@ -89,7 +90,7 @@ def opening(steps: Sequence[Step]) -> int:
 
 def given(step: Step) -> bool:
     """Whether a step is none of the agents': a system prompt, or what the user said."""
-    return step.kind == "system" or step.role in {"system", "user"}
+    return step.kind == "system" or step.agent.lower() in USER_ROLES
 
 
 def repeated(recorded: Sequence[Step], fork: Fork, lived: Lived) -> int:
@@ -192,7 +193,7 @@ def replay_blame(
             "probability_basis": "measured",
             "basis_reason": "the run was lived again from its own steps",
             "outcome": run.outcome,
-            "candidates": tuple(_candidates(steps, [*edges, *measured], found, symptom, ways.top)),
+            "candidates": tuple(_candidates(steps, [*edges, *measured], found, ranked, ways.top)),
             "evidence": {**ranked.evidence, "tiers": _tiers(tiers), "replay": _evidence(found)},
         }
     )
@@ -225,19 +226,64 @@ def _told(estimate: Estimate) -> str:
     return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 
-def _candidates(steps: Sequence[Step], edges: Sequence[Edge], found: Found, symptom: int, top: int) -> list[Candidate]:
-    order = sorted(range(len(found.posterior)), key=lambda k: (-found.posterior[k], k))[:top]
+def _candidates(
+    steps: Sequence[Step], edges: Sequence[Edge], found: Found, ranked: Finding, top: int
+) -> list[Candidate]:
+    """The likeliest steps: what each costs, measured, and then what the ranker says of it."""
+    inside = [k for k, step in enumerate(steps) if not given(step)]
+    order = sorted(inside, key=lambda k: (-found.posterior[k], k))[:top]
+    symptom = len(steps) - 1 if ranked.symptom is None else ranked.symptom
+    cues = {each.step: each.cues for each in ranked.candidates}
     return [
         Candidate(
             rank=rank,
             step=k,
             agent=blamed(steps, k),
             probability=found.posterior[k],
-            cues=(f"costs {_told(found.falls[k])} of the success rate (measured, {found.falls[k].n} forks)",),
+            cues=(
+                f"costs {_told(found.falls[k])} of the success rate ({found.falls[k].n} forks on the smaller side)",
+                *cues.get(k, ()),
+            ),
             path=propagation_path(steps, edges, k, symptom) if k <= symptom else (),
         )
         for rank, k in enumerate(order, 1)
     ]
+
+
+def sharpened(
+    run: Run, steps: Sequence[Step], edges: Sequence[Edge], probability: Sequence[float], top: int
+) -> Finding:
+    """The finding of the white-box tier alone: the same candidates by its own probabilities; nothing is replayed."""
+    finding, prior = prior_of(run, steps, edges)
+    by_step = {each.step: each for each in finding.candidates}
+    inside = [k for k, step in enumerate(steps) if not given(step)]
+    order = sorted(inside, key=lambda k: (-probability[k], k))[:top]
+    symptom = len(steps) - 1 if finding.symptom is None else finding.symptom
+    candidates = tuple(
+        Candidate(
+            rank=rank,
+            step=k,
+            agent=blamed(steps, k),
+            probability=probability[k],
+            cues=by_step[k].cues if k in by_step else (),
+            path=propagation_path(steps, edges, k, symptom) if k <= symptom else (),
+        )
+        for rank, k in enumerate(order, 1)
+    )
+    sure = bool(candidates) and probability[order[0]] > 0.5
+    return finding.model_copy(
+        update={
+            "method": "white-box",
+            "verdict": "root_cause" if sure else "inconclusive",
+            "verdict_reason": "" if sure else "no step stands out: `--replay` settles it",
+            "outcome": run.outcome,
+            "probability_basis": "out-of-domain",
+            "basis_reason": "fitted on runs of the agent world",
+            "parameters": {"top": top},
+            "candidates": candidates,
+            "evidence": {**finding.evidence, "tiers": _tiers({"structure": prior, "white-box": probability})},
+        }
+    )
 
 
 def blamed(steps: Sequence[Step], index: int) -> str:

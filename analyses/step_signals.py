@@ -17,6 +17,7 @@ Needs torch and transformers; imported on use only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ import torch
 from tracer.analyses.blocks import BLOCK_TOKENS
 from tracer.analyses.causal import Causal
 from tracer.analyses.removal import Array, Span, Trace
+from tracer.analyses.replay_blame import given
 from tracer.analyses.suppression import Suppression, share, suppress_all
 from tracer.analyses.suppression_mask import Sight
 from tracer.analyses.transcript import Read, view, whole
@@ -36,12 +38,12 @@ if TYPE_CHECKING:
 
 
 class Signals(NamedTuple):
-    """One value for each of n steps; 0 where a step has no such words."""
+    """One row for each of n steps; 0 where a step has no such words."""
 
-    thought_cost: Array
-    said_cost: Array
-    thought_stray: Array
-    said_stray: Array
+    cost: Array
+    """(n, 3): of the thought, of whom the step is for, and of what it says"""
+    stray: Array
+    """(n, 3)"""
     reach: Array
     onward: Array
     moved: Array
@@ -52,29 +54,28 @@ def signals(lm: LocalLM, steps: Sequence[Step]) -> Signals:
     """The signals of one run."""
     words = max((_words(lm, steps, public=public) for public in (False, True)), key=_likelihood)
     n = len(steps)
-    found = {name: np.zeros(n) for name in ("thought_cost", "said_cost", "thought_stray", "said_stray")}
-    for step, thought, said in words:
-        found["thought_cost"][step], found["thought_stray"][step] = thought
-        found["said_cost"][step], found["said_stray"][step] = said
+    cost, stray = np.zeros((n, 3)), np.zeros((n, 3))
+    for each in words:
+        cost[each.step], stray[each.step] = each.cost, each.stray
     moved, reach, onward = _influence(lm, steps)
-    return Signals(**found, reach=reach, onward=onward, moved=moved)
+    return Signals(cost, stray, reach, onward, moved)
 
 
 class _Words(NamedTuple):
-    """An agent's step: (cost, stray) of what it thinks and of what it says."""
+    """An agent's step: what it thinks, whom it is for, what it says."""
 
     step: int
-    thought: tuple[float, float]
-    said: tuple[float, float]
+    cost: tuple[float, ...]
+    stray: tuple[float, ...]
 
 
 def _likelihood(words: Sequence[_Words]) -> float:
-    return -sum(each.thought[0] + each.said[0] for each in words)
+    return -sum(sum(each.cost) for each in words)
 
 
 def _words(lm: LocalLM, steps: Sequence[Step], *, public: bool) -> list[_Words]:
     """The steps of every agent, under what it saw."""
-    acting = [step for step in steps if step.kind not in {"tool_result", "system"} and step.role != "user"]
+    acting = [step for step in steps if step.kind != "tool_result" and not given(step)]
     return [
         each
         for agent in dict.fromkeys(step.agent for step in acting)
@@ -87,12 +88,9 @@ def _own(lm: LocalLM, read: Read) -> Iterator[_Words]:
     lm.require_room(len(encoded.ids))
     chosen, best = told(lm, encoded)
     for place in read.places:
-        pair = []
-        for start, end in ((place.start, place.said), (place.said, place.end)):
-            span = slice(*tokens(encoded, start, end))
-            gaps = best[span] - chosen[span]
-            pair.append((float(-chosen[span].sum()), float(gaps.max(initial=0.0))))
-        yield _Words(place.step, *pair)
+        spans = [slice(*tokens(encoded, start, end)) for start, end in pairwise(place[1:])]
+        cost = tuple(float(-chosen[span].sum()) for span in spans)
+        yield _Words(place.step, cost, tuple(float((best - chosen)[span].max(initial=0.0)) for span in spans))
 
 
 @torch.inference_mode()

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import orjson
 
+from tracer.analyses.view import USER_ROLES
 from tracer.records import Step
 
 _NOTES = re.compile(r"\bNotes:(.*)", re.DOTALL)
@@ -49,7 +50,9 @@ class Place(NamedTuple):
     start: int
     """Behind the speaker's name and its colon."""
     said: int
-    """Where the reasoning ends, and what others hear begins."""
+    """Where the reasoning ends, and the addressee stands."""
+    content: int
+    """Where that ends, and what is told begins."""
     end: int
     """Behind the line break."""
 
@@ -76,13 +79,13 @@ def _notes(steps: Sequence[Step]) -> Iterator[Line]:
 
 def _line(steps: Sequence[Step], index: int) -> Line:
     step = steps[index]
-    name = "User" if step.role == "user" else step.agent
+    name = "User" if step.agent.lower() in USER_ROLES else step.agent
     thought = f" <think> {_flat(step.reasoning)} </think>" if step.reasoning and step.reasoning.strip() else ""
     said = _said(step)
     if found := _ADDRESS.match(said):
         return Line(index, name, found[1], thought, f" {said}")
     to = _addressee(steps, index)
-    return Line(index, name, to, thought, f" to {to}: {said}" if to else f" {said}")
+    return Line(index, name, to, thought, (f" to {to}: {said}" if to else f" {said}").rstrip())
 
 
 def _said(step: Step) -> str:
@@ -136,7 +139,9 @@ def _read(seen: Sequence[Line], viewer: str | None) -> Read:
         text = line.text(viewer)
         if line.step >= 0 and viewer in {None, line.speaker}:
             start = at + len(line.speaker) + 1
-            places.append(Place(line.step, start, start + len(line.thought), at + len(text)))
+            said = start + len(line.thought)
+            content = said + (found.end() if (found := _ADDRESS.match(line.said.lstrip())) else -1) + 1
+            places.append(Place(line.step, start, said, content, at + len(text)))
         pieces.append(text)
         at += len(text)
     return Read("".join(pieces), tuple(places))

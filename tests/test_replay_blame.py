@@ -47,7 +47,7 @@ def system(slips: dict[str, float]) -> object:
 
 def failed(slip: str) -> tuple[Run, list[Step]]:
     """A record in which one agent slipped: 7 becomes 8 there and stays 8."""
-    steps, number = [step(0, "user", "take 7", role="user")], 7
+    steps, number = [step(0, "user", "take 7")], 7
     for agent in AGENTS:
         number += agent == slip
         steps.append(step(len(steps), agent, f"{agent} says {number}"))

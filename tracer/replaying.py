@@ -61,6 +61,7 @@ BUILT_IN: dict[str, str] = {
     "chat": "tracer.replayers.chat:make",
     "langgraph": "tracer.replayers.langgraph:make",
     "stand-in": "tracer.replayers.stand_in:make",
+    "world": "tracer.data.agent_replay:make",
 }
 """Name -> where its Maker stands; each is imported when it is asked for."""
 
