@@ -52,13 +52,23 @@ class Signals(NamedTuple):
 
 def signals(lm: LocalLM, steps: Sequence[Step]) -> Signals:
     """The signals of one run."""
-    words = max((_words(lm, steps, public=public) for public in (False, True)), key=_likelihood)
+    _, words = _reading(lm, steps)
     n = len(steps)
     cost, stray = np.zeros((n, 3)), np.zeros((n, 3))
     for each in words:
         cost[each.step], stray[each.step] = each.cost, each.stray
     moved, reach, onward = _influence(lm, steps)
     return Signals(cost, stray, reach, onward, moved)
+
+
+def is_public(lm: LocalLM, steps: Sequence[Step]) -> bool:
+    """Whether the agents' words are likelier if everybody heard everything."""
+    return _reading(lm, steps)[0]
+
+
+def _reading(lm: LocalLM, steps: Sequence[Step]) -> tuple[bool, list[_Words]]:
+    readings = ((public, _words(lm, steps, public=public)) for public in (False, True))
+    return max(readings, key=lambda reading: _likelihood(reading[1]))
 
 
 class _Words(NamedTuple):

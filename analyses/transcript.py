@@ -21,7 +21,7 @@ from tracer.analyses.view import USER_ROLES
 from tracer.records import Step
 
 _NOTES = re.compile(r"\bNotes:(.*)", re.DOTALL)
-_ADDRESS = re.compile(r"to ([^\s:]{1,64}):")
+ADDRESS = re.compile(r"to ([^\s:]{1,64}):")
 
 
 class Line(NamedTuple):
@@ -82,7 +82,7 @@ def _line(steps: Sequence[Step], index: int) -> Line:
     name = "User" if step.agent.lower() in USER_ROLES else step.agent
     thought = f" <think> {_flat(step.reasoning)} </think>" if step.reasoning and step.reasoning.strip() else ""
     said = _said(step)
-    if found := _ADDRESS.match(said):
+    if found := ADDRESS.match(said):
         return Line(index, name, found[1], thought, f" {said}")
     to = _addressee(steps, index)
     return Line(index, name, to, thought, (f" to {to}: {said}" if to else f" {said}").rstrip())
@@ -140,7 +140,7 @@ def _read(seen: Sequence[Line], viewer: str | None) -> Read:
         if line.step >= 0 and viewer in {None, line.speaker}:
             start = at + len(line.speaker) + 1
             said = start + len(line.thought)
-            content = said + (found.end() if (found := _ADDRESS.match(line.said.lstrip())) else -1) + 1
+            content = said + (found.end() if (found := ADDRESS.match(line.said.lstrip())) else -1) + 1
             places.append(Place(line.step, start, said, content, at + len(text)))
         pieces.append(text)
         at += len(text)

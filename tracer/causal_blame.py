@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tracer.errors import BadInputError
 from tracer.explanation import Explanation, Options, explain
-from tracer.records import AnchorSentence, Finding, PathStep, Recording, Run
+from tracer.lm import POCKET
+from tracer.records import PathStep, Recording, Run
 from tracer.store import Store
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def explain_causally(
     elif sharpened:
         explained = _sharpened(explained, sharpened, options.top)
     if causal.drill:
-        explained = _drilled(path, explained, causal, progress)
+        explained = _drilled(explained, causal.lm or POCKET)
     with Store.open(path) as store:
         store.save_graphs({explained.run.id: explained.edges})
         store.save_findings([explained.finding])
@@ -133,51 +134,40 @@ def _check(run: Run, truth: Truth) -> Check:
     return differs(run.answer)
 
 
-def _drilled(path: Path, explained: Explanation, causal: Causal, progress: Progress | None) -> Explanation:
+def _drilled(explained: Explanation, name: str) -> Explanation:
     """The sentence inside the blamed step, and one path from it to the symptom."""
     finding = explained.finding
-    first = finding.candidates[0] if finding.candidates else None
-    if first is None:
+    if not finding.candidates:
         return explained
-    step = explained.steps[first.step]
-    if not (step.reasoning and step.reasoning.strip()):
-        told: dict[str, Any] = {"words": f"step {first.step} holds no reasoning to go on in"}
-    else:
-        told = _sentence(path, explained, first.step, causal, progress)
-    path_ = [*told.pop("path", ()), *(link.model_dump() for link in first.path)]
-    return explained._replace(finding=_evident(finding, {**told, "step": first.step, "path": path_}))
+    first = finding.candidates[0]
+    try:
+        told = _sentence(explained, first.step, name)
+    except BadInputError as error:
+        told = {"words": str(error)}
+    path = [*told.pop("path", ()), *(link.model_dump() for link in first.path)]
+    evidence = {**finding.evidence, "drill": {**told, "step": first.step, "path": path}}
+    return explained._replace(finding=finding.model_copy(update={"evidence": evidence}))
 
 
-def _evident(finding: Finding, drill: dict[str, Any]) -> Finding:
-    return finding.model_copy(update={"evidence": {**finding.evidence, "drill": drill}})
+def _sentence(explained: Explanation, index: int, name: str) -> dict[str, Any]:
+    from tracer.lm import load, require
 
+    require()
+    lm = load(name)
+    from tracer.analyses.drill import drill
 
-def _sentence(
-    path: Path, explained: Explanation, index: int, causal: Causal, progress: Progress | None
-) -> dict[str, Any]:
-    from tracer.anchor_options import Options as AnchorOptions
-    from tracer.anchoring import anchor
-    from tracer.lm import POCKET
-
-    target = f"{explained.run.id}:{index}"
-    found = anchor(target, path, AnchorOptions(method="resample", lm=causal.lm or POCKET), progress)
-    weighed = [each for each in found.sentences if each.part == "chain" and each.weight is not None]
-    if not weighed:
-        return {"words": f"no sentence of step {index} can be weighed"}
-    sentence = max(weighed, key=lambda each: each.weight or 0.0)
-    link = PathStep(step=index, agent=explained.steps[index].agent, text=sentence.text.strip())
+    found = drill(lm, explained.steps, index)
+    rise = f"{found.rise.value:+.2f} [{found.rise.low:+.2f}, {found.rise.high:+.2f}]"
+    moves = f"moves P(it says what it said) by {rise}, says {lm.name}"
+    if found.sentence is None:
+        return {"sentence": None, "words": f"no sentence of step {index} decides what it says: only saying it {moves}"}
+    link = PathStep(step=index, agent=explained.steps[index].agent, text=found.text)
     return {
-        "sentence": sentence.index,
-        "text": sentence.text.strip(),
-        "weight": sentence.weight,
-        "model": found.model,
-        "words": f"sentence {sentence.index}, “{sentence.text.strip()}”{_moves(sentence)} (by {found.model})",
+        "sentence": found.sentence,
+        "start": found.start,
+        "end": found.end,
+        "text": found.text,
+        "rise": [round(each, 4) for each in found.rise],
+        "words": f"sentence {found.sentence}, “{found.text}”, {moves}",
         "path": [link.model_dump()],
     }
-
-
-def _moves(sentence: AnchorSentence) -> str:
-    told = sentence.resampled
-    if told is None:
-        return ""
-    return f", moves P(what it comes to) by {told.effect:+.2f} [{told.low:+.2f}, {told.high:+.2f}]: {told.verdict}"
