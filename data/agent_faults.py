@@ -33,8 +33,10 @@ def correct(made: World, turns: Sequence[Turn], place: int) -> Turn | None:
         return used(made._replace(tools=Tools()), before, 0)
     # The rule knows one way in which a tool fails.
     before = [turn._replace(content=" Error.") if turn.content in _BROKEN else turn for turn in before]
+    # Whether to use the calculator is the solver's own choice.
+    calls = any(turn.to == "Calc" for turn in turns[: place + 1])
     try:
-        turn = scripted(made.team, before, 0, CALM)
+        turn = scripted(made.team._replace(calculator=calls), before, 0, CALM)
     except (LookupError, StopIteration, ValueError, AttributeError):
         return None
     return turn._replace(to="Reporter") if turn.to == "Checker" and not made.checked else turn
@@ -173,7 +175,7 @@ def suspect(made: World, turns: Sequence[Turn]) -> int | None:
 def _sound(made: World, turns: Sequence[Turn], place: int) -> bool:
     """Whether a turn says only what is true, to somebody who is there, and hands on all that is needed."""
     turn, problem = turns[place], made.team.problem
-    if turn.speaker in {"User", "Notes"} or (turn.speaker in TOOLS and turn.content in _BROKEN):
+    if turn.speaker in {"User", "Notes", "Calc"} or turn.content in _BROKEN:
         return True
     if turn.to == LOST or turn.to not in {*made.agents, *TOOLS, "User"}:
         return False
@@ -185,7 +187,7 @@ def _sound(made: World, turns: Sequence[Turn], place: int) -> bool:
         return False
     if any(values.get(name) != int(value) for name, value in _CLAIM.findall(turn.content) if not rumors_only):
         return False
-    if any(found["value"] and values.get(found["name"]) != int(found["value"]) for found in equations(turn.content)):
+    if any(values.get(found["name"]) != int(equations(solved(found))[0]["value"]) for found in equations(turn.content)):
         return False
     if turn.to == "Solver" and turn.speaker != "Checker":
         return _complete(problem, {fact.text for fact in facts}) and turn.content.endswith(f" {problem.question}")

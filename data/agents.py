@@ -80,18 +80,16 @@ class Climate(NamedTuple):
     """How often there is a checker."""
     rumors: float = TEAM_SHAPE.rumors
     """How often hearsay is among the facts."""
-    calculator: bool = True
-    """Whether there may be one."""
 
 
 GOOD = Tools(error=0.1, empty=0.04)
 CLIMATES: dict[str, tuple[float, Climate]] = {
-    "hearsay": (0.2, Climate({"Researcher": 1.0}, GOOD, 0.7, rumors=1.0)),
-    "hasty research": (0.2, Climate({"Researcher": 1.3}, GOOD, 0.7)),
-    "hasty plan": (0.12, Climate({"Planner": 1.3, "Solver": 0.7}, GOOD, 0.7)),
-    "hasty sums": (0.12, Climate({"Solver": 1.0}, GOOD, 0.3)),
-    "hasty check": (0.3, Climate({"Solver": 1.0, "Checker": 1.1}, GOOD, 1.0, calculator=False)),
-    "old files": (0.06, Climate({}, Tools(error=0.1, empty=0.04, stale=0.08), 0.7)),
+    "hearsay": (0.33, Climate({"Researcher": 1.1}, GOOD, 0.7, rumors=1.0)),
+    "hasty research": (0.12, Climate({"Researcher": 1.3}, GOOD, 0.7)),
+    "hasty plan": (0.1, Climate({"Planner": 1.3, "Solver": 0.7}, GOOD, 0.7)),
+    "hasty sums": (0.1, Climate({"Solver": 1.0}, GOOD, 0.3)),
+    "hasty check": (0.28, Climate({"Solver": 1.0, "Checker": 1.1}, GOOD, 1.0)),
+    "old files": (0.07, Climate({}, Tools(error=0.1, empty=0.04, stale=0.08), 0.7)),
 }
 """Each with its share of the worlds."""
 
@@ -102,7 +100,6 @@ def world(seed: int) -> World:
     name = rng.choices(list(CLIMATES), [share for share, _ in CLIMATES.values()])[0]
     climate = CLIMATES[name][1]
     made = team(seed, TEAM_SHAPE._replace(rumors=climate.rumors), faults=0)
-    made = made._replace(calculator=made.calculator and climate.calculator)
     found = World(seed, made, {}, rng.random() < climate.checked, climate.tools)
     weak = {"Researcher": rng.choice(made.researchers)}
     heat = {weak.get(agent, agent): each for agent, each in climate.weak.items()}
