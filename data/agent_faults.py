@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from tracer.data.agents import LOST, Tools, World, used
 from tracer.data.chains import CLEAN
-from tracer.data.problems import Fact
+from tracer.data.problems import Fact, Problem
 from tracer.data.team_script import equations, facts_in, scripted, solved
 from tracer.data.teams import Turn, visible
-from tracer.data.world_words import RESEARCHERS, TOOLS
+from tracer.data.world_words import TOOLS
 
 CALM = CLEAN._replace(check=0, late=0, filler=0, so_far=0, doubt=0)
 KINDS = ("slip", "misread", "rumour", "tool", "hand-off", "check")
@@ -33,8 +33,10 @@ def correct(made: World, turns: Sequence[Turn], place: int) -> Turn | None:
         return used(made._replace(tools=Tools()), before, 0)
     # The rule knows one way in which a tool fails.
     before = [turn._replace(content=" Error.") if turn.content in _BROKEN else turn for turn in before]
+    # Whether to use the calculator is the solver's own choice.
+    calls = any(turn.to == "Calc" for turn in turns[: place + 1])
     try:
-        turn = scripted(made.team, before, 0, CALM)
+        turn = scripted(made.team._replace(calculator=calls), before, 0, CALM)
     except (LookupError, StopIteration, ValueError, AttributeError):
         return None
     return turn._replace(to="Reporter") if turn.to == "Checker" and not made.checked else turn
@@ -118,14 +120,15 @@ def _slip(case: Case) -> bool:
     thought = case.turn.thought
     if any(found["value"] and found[0] != solved(found) for found in equations(thought)):
         return True
-    if case.turn.to == "Calc" or case.turn.speaker in {"Solver", "Checker"}:
-        return not _misread(case) and not _altered(case)
-    return False
+    if case.turn.to == LOST or case.turn.to not in {*case.made.agents, *TOOLS, "User"}:
+        return False
+    return case.turn.speaker in {"Solver", "Checker", "Reporter"} and not _misread(case)
 
 
 def _misread(case: Case) -> bool:
-    """The thought states a fact that nobody told."""
-    return any(not fact.rumor and fact.text not in _texts(case) for fact in _read(case))
+    """The thought, or what is said, states a fact that nobody told."""
+    stated = [*_read(case), *facts_in(case.turn.content)]
+    return any(not fact.rumor and fact.text not in _texts(case) for fact in stated)
 
 
 def _read(case: Case) -> list[Fact]:
@@ -146,15 +149,6 @@ def _texts(case: Case) -> set[str]:
     return {fact.text for fact in case.known} | computed
 
 
-def _altered(case: Case) -> bool:
-    """What is handed on is not what was told, or nobody is there to take it."""
-    if case.turn.to == LOST or case.turn.to not in {*case.made.agents, *TOOLS, "User"}:
-        return True
-    return any(not fact.rumor and fact.text not in _texts(case) for fact in facts_in(case.turn.content)) or (
-        case.turn.speaker in {"Planner", *RESEARCHERS} and case.turn.to == "Solver"
-    )
-
-
 TESTS: dict[str, Callable[[Case], bool]] = {
     "tool": _tool,
     "check": _check,
@@ -163,3 +157,50 @@ TESTS: dict[str, Callable[[Case], bool]] = {
     "misread": _misread,
 }
 """Each kind's test, in the order in which they are asked; what meets none is a bad hand-off."""
+
+
+def suspect(made: World, turns: Sequence[Turn]) -> int | None:
+    """Where a failed run most likely broke, by the rules and without living it again; None where they see nothing.
+
+    The first turn that says something untrue, or nothing that can be used; a wrong computation that a checker then had
+    before it is the checker's. It decides nothing but which runs are kept when one kind is frequent enough.
+    """
+    first = next((k for k in range(len(turns)) if not _sound(made, turns, k)), None)
+    if first is None or turns[first].speaker != "Solver" or turns[first].to != "Checker":
+        return first
+    passed = range(first + 1, len(turns))
+    return next((k for k in passed if turns[k].speaker == "Checker" and turns[k].to == "Reporter"), first)
+
+
+def _sound(made: World, turns: Sequence[Turn], place: int) -> bool:
+    """Whether a turn says only what is true, to somebody who is there, and hands on all that is needed."""
+    turn, problem = turns[place], made.team.problem
+    if turn.speaker in {"User", "Notes", "Calc"} or turn.content in _BROKEN:
+        return True
+    if turn.to == LOST or turn.to not in {*made.agents, *TOOLS, "User"}:
+        return False
+    values = {fact.subject: fact.value for fact in problem.facts if not fact.rumor}
+    texts = {fact.text for fact in problem.facts} | {f"{name}: {value}." for name, value in values.items()}
+    rumors_only = turn.speaker in TOOLS
+    facts = facts_in(turn.content)
+    if any(fact.text not in texts or (fact.rumor and not rumors_only) for fact in facts):
+        return False
+    if any(values.get(name) != int(value) for name, value in _CLAIM.findall(turn.content) if not rumors_only):
+        return False
+    if any(values.get(found["name"]) != int(equations(solved(found))[0]["value"]) for found in equations(turn.content)):
+        return False
+    if turn.to == "Solver" and turn.speaker != "Checker":
+        return _complete(problem, {fact.text for fact in facts}) and turn.content.endswith(f" {problem.question}")
+    return turn.to != "User" or turn.content == f" \\boxed{{ {problem.answer}}}"
+
+
+def _complete(problem: Problem, told: set[str]) -> bool:
+    """Whether the answer follows from these facts."""
+    waiting = [problem.target]
+    while waiting:
+        known = [fact for fact in problem.facts if fact.subject == waiting[-1] and fact.text in told]
+        waiting.pop()
+        if not known:
+            return False
+        waiting += known[0].operands
+    return True

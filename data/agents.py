@@ -70,14 +70,40 @@ class Life(NamedTuple):
     """How the next turn begins, where its beginning is kept, too; it is an agent's."""
 
 
+class Climate(NamedTuple):
+    """What kind of team it is: who in it is weak, and how good its tools are."""
+
+    weak: dict[str, float]
+    """Temperature of those who are not steady; "Researcher" stands for one of them, and who is not there is skipped."""
+    tools: Tools
+    checked: float
+    """How often there is a checker."""
+    rumors: float = TEAM_SHAPE.rumors
+    """How often hearsay is among the facts."""
+
+
+GOOD = Tools(error=0.1, empty=0.04)
+CLIMATES: dict[str, tuple[float, Climate]] = {
+    "hearsay": (0.33, Climate({"Researcher": 1.1}, GOOD, 0.7, rumors=1.0)),
+    "hasty research": (0.12, Climate({"Researcher": 1.3}, GOOD, 0.7)),
+    "hasty plan": (0.1, Climate({"Planner": 1.3, "Solver": 0.7}, GOOD, 0.7)),
+    "hasty sums": (0.1, Climate({"Solver": 1.0}, GOOD, 0.3)),
+    "hasty check": (0.28, Climate({"Solver": 1.0, "Checker": 1.1}, GOOD, 1.0)),
+    "old files": (0.07, Climate({}, Tools(error=0.1, empty=0.04, stale=0.08), 0.7)),
+}
+"""Each with its share of the worlds."""
+
+
 def world(seed: int) -> World:
     """The world of a seed."""
-    made = team(seed, TEAM_SHAPE, faults=0)
     rng = random.Random(f"world {seed}")
-    found = World(seed, made, {}, rng.random() < 0.7, Tools(0.1, 0.05, 0.03))
-    weak = rng.choice(found.agents)
-    heat = dict.fromkeys(found.agents, STEADY)
-    return found._replace(heat=heat | {weak: 1.0})
+    name = rng.choices(list(CLIMATES), [share for share, _ in CLIMATES.values()])[0]
+    climate = CLIMATES[name][1]
+    made = team(seed, TEAM_SHAPE._replace(rumors=climate.rumors), faults=0)
+    found = World(seed, made, {}, rng.random() < climate.checked, climate.tools)
+    weak = {"Researcher": rng.choice(made.researchers)}
+    heat = {weak.get(agent, agent): each for agent, each in climate.weak.items()}
+    return found._replace(heat={agent: heat.get(agent, STEADY) for agent in found.agents})
 
 
 def begun(made: World) -> list[Turn]:

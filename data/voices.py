@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 ROWS = 48
 """Different texts that are read side by side."""
-KEPT = 200_000
-"""Texts whose next word is kept: 300 MB at most."""
-READ = 60_000
-"""Words whose reading is kept: 250 MB at most, before the rows under way are added."""
+KEPT = 120_000
+"""Texts whose next word is kept: 200 MB at most."""
+READ = 40_000
+"""Words whose reading is kept: 170 MB at most, before the rows under way are added."""
 
 
 class Ask(NamedTuple):
