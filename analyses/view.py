@@ -12,7 +12,8 @@ from functools import cached_property
 from tracer.graph import dependency_graph
 from tracer.records import Edge, Step
 
-_USER_ROLES = frozenset({"human", "user", "user_proxy", "userproxy"})
+USER_ROLES = frozenset({"human", "user", "user_proxy", "userproxy"})
+"""Names of those who pose the task."""
 CODE = re.compile(r"```")
 
 
@@ -44,7 +45,7 @@ class View:
     @cached_property
     def users(self) -> frozenset[str]:
         """Those who pose the task: they are not part of the system that failed."""
-        return frozenset(step.agent for step in self.steps if step.agent.lower() in _USER_ROLES)
+        return frozenset(step.agent for step in self.steps if step.agent.lower() in USER_ROLES)
 
     @cached_property
     def candidates(self) -> list[int]:

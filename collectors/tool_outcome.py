@@ -48,7 +48,7 @@ _NOT_FOUND_PAGE = re.compile(
 _EMPTY_VALUE = re.compile(
     r"\A\s*(?:none|null|nan|n/?a|undefined|\[\s*\]|\{\s*\}|\(\s*\)|\"\"|''|set\(\)|"
     r"no (?:results?|matches|output|data|records|rows|items|entries)(?: (?:were )?(?:found|returned|available))?[.!]?|"
-    r"nothing (?:was )?found[.!]?|not found[.!]?|0 (?:results?|matches|rows|records)[.!]?|empty dataframe\b.*|"
+    r"nothing(?: (?:was )?found)?[.!]?|not found[.!]?|0 (?:results?|matches|rows|records)[.!]?|empty dataframe\b.*|"
     r"\(?no (?:console )?output\)?[.!]?)\s*\Z",
     re.IGNORECASE | re.DOTALL,
 )

@@ -25,6 +25,7 @@ def test_a_blank_database_gets_every_migration_with_its_record() -> None:
             "create_anchors",
             "create_rollouts",
             "create_loose_events",
+            "create_forks",
         ]
 
 
@@ -76,7 +77,7 @@ def test_every_view_says_what_it_shows() -> None:
     with duckdb.connect(":memory:") as database:
         migrate(database)
         views = dict(database.execute("SELECT view_name, comment FROM duckdb_views() WHERE NOT internal").fetchall())
-    assert views.keys() == {"v_runs", "v_steps", "v_edges", "v_candidates"}
+    assert views.keys() == {"v_runs", "v_steps", "v_edges", "v_candidates", "v_forks"}
     assert all(views.values())
 
 

@@ -38,7 +38,7 @@ WHITE_BOX = {
         "suppression_mask",
         "surprisal",
     )
-} | {"tracer.lm.rows", "tracer.lm.trunk"}
+} | {"tracer.lm.rows", "tracer.lm.trunk", "tracer.data.voice_pages"}
 """They read a language model from inside and are made of torch; commands import them only after the model is loaded."""
 HEAVY = {"duckdb", "pyarrow", "numpy", "networkx", "jinja2", "torch"}
 MACHINE_PATH = re.compile(rb"(?<![\w.:/-])/(?:work|root|home/\w+|Users/\w+)/")

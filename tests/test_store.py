@@ -29,7 +29,7 @@ from tracer.records import (
     content_hash,
     run_id,
 )
-from tracer.store import Store
+from tracer.store import ForkKey, Store
 from tracer.traces import Derive
 
 
@@ -579,7 +579,7 @@ def test_a_process_that_is_killed_loses_only_the_file_it_was_adding(tmp_path: Pa
     code = f"""
 import itertools, pathlib
 from tracer.records import *
-from tracer.store import Store
+from tracer.store import ForkKey, Store
 store = Store.open(pathlib.Path({str(path)!r}))
 for number in itertools.count():
     digest = content_hash(number)
@@ -616,3 +616,43 @@ def test_a_source_that_heads_its_runs_takes_over_what_came_before(store: Store) 
     again = store.add("c.jsonl", "c", "spans", (), [span("t1", "s3", 3)], headed, heads=True)
     assert (again.joined, again.holds.part_of) == ((), "b.jsonl")
     assert store.verify() == []
+
+
+def fork(of: Recording, seed: int) -> tuple[ForkKey, Recording]:
+    """A fork of a run: its first step, and a new second one."""
+    run, steps = of
+    new = steps[1].model_copy(update={"content": f"seed {seed}"})
+    digest = content_hash([run.id, seed])
+    child = run.model_copy(
+        update={"id": run_id(digest), "content_hash": digest, "parent": run.id, "forked_at": 1, "labels": ()}
+    )
+    return ForkKey(f"key {seed}", "mine", seed, "a model"), Recording(child, (steps[0], new))
+
+
+def test_a_fork_is_a_run_that_is_listed_nowhere_but_with_its_parent(store: Store) -> None:
+    """It answers to its address and to its key, and stands in v_forks; @last and the lists never mean it."""
+    of = recording("one")
+    load(store, of)
+    store.add_forks([fork(of, 0), fork(of, 1)])
+    first = fork(of, 0)[1].run.id
+    assert [run.id for run in store.runs()] == [of.run.id]
+    assert [each.run.id for each in store.summaries()] == [of.run.id]
+    assert store.run("@last").id == of.run.id
+    assert store.run(first).parent == of.run.id
+    assert [run.forked_at for run in store.forks(of.run.id)] == [1, 1]
+    assert {key: run.id for key, run in store.held_forks(["key 0", "key 9"]).items()} == {"key 0": first}
+    told = store.database.all("SELECT run, parent, forked_at, replayer, seed, stand_in FROM v_forks ORDER BY seed")
+    assert told[0] == (first, of.run.id, 1, "mine", 0, "a model")
+    assert store.verify() == []
+
+
+def test_a_fork_that_is_kept_already_stays_as_it_is(store: Store) -> None:
+    """Two processes may live the same one; the first counts, and a broken promise is told."""
+    of = recording("one")
+    load(store, of)
+    key, lived = fork(of, 0)
+    store.add_forks([(key, lived)])
+    store.add_forks([(key, fork(of, 7)[1])])
+    assert [run.id for run in store.forks(of.run.id)] == [lived.run.id]
+    store.database.all("INSERT INTO forks SELECT * FROM forks")
+    assert store.verify() == [f"fork {lived.run.id} is there 2 times"]

@@ -7,8 +7,9 @@ import duckdb
 from tracer.database import Database
 from tracer.migrations import migrate
 
-TABLES_OF_RUN = ("steps", "edges", "graphs", "findings", "run_traces", "source_runs")
-"""Tables whose rows belong to a run. Marks are left out: the user's word may wait for a run to come back."""
+TABLES_OF_RUN = ("steps", "edges", "graphs", "findings", "run_traces", "source_runs", "forks")
+"""Tables whose rows belong to a run. Marks are left out: the user's word may wait for a run to come back, and
+so may a fork for its parent."""
 
 _QUERIES = [
     "SELECT 'run ' || id || ' does not match its content hash' FROM runs WHERE id <> left(content_hash, 12)",
@@ -19,6 +20,8 @@ _QUERIES = [
     """SELECT 'run ' || run || ': an edge joins steps ' || source || ' and ' || target || ', not both of which exist'
         FROM edges e WHERE NOT EXISTS (SELECT 1 FROM steps s WHERE s.run = e.run AND s.index = e.source)
         OR NOT EXISTS (SELECT 1 FROM steps s WHERE s.run = e.run AND s.index = e.target)""",
+    """SELECT 'fork ' || min(run) || ' is there ' || count(*) || ' times' FROM forks
+        GROUP BY key HAVING count(*) > 1""",
     """SELECT 'span ' || span_id || ' of trace ' || trace_id || ' is there ' || count(*) || ' times'
         FROM spans GROUP BY trace_id, span_id HAVING count(*) > 1""",
     """SELECT 'source ' || source || ' is there ' || count(*) || ' times' FROM sources

@@ -106,6 +106,30 @@ _LOOSE_EVENTS = """
 CREATE TABLE loose_events (trace_id VARCHAR NOT NULL, span_id VARCHAR NOT NULL, event VARCHAR NOT NULL);
 """
 
+# A fork is a run like any other, so `runs` says whose it is; `forks` knows it by what it was made from, in one digest.
+_FORKS = """
+ALTER TABLE runs ADD COLUMN parent VARCHAR;
+ALTER TABLE runs ADD COLUMN forked_at INTEGER;
+CREATE TABLE forks (key VARCHAR NOT NULL, run VARCHAR NOT NULL, replayer VARCHAR NOT NULL, seed BIGINT NOT NULL,
+    stand_in VARCHAR);
+CREATE OR REPLACE VIEW v_runs AS
+    SELECT r.id AS run, r.source, r.format, r.framework, r.task, coalesce(m.outcome, r.outcome) AS outcome,
+        CASE WHEN m.outcome IS NULL THEN r.outcome_source ELSE 'user' END AS outcome_source,
+        r.answer, coalesce(m.expected, r.expected) AS expected, r."group", s.steps, s.agents, r.started, r.ended, r.seq
+    FROM runs r LEFT JOIN marks m ON m.run = r.id LEFT JOIN (
+        SELECT run, sum(steps) AS steps, list(agent ORDER BY first) AS agents
+        FROM (SELECT run, agent, count(*) AS steps, min(index) AS first FROM steps GROUP BY run, agent) GROUP BY run
+    ) s ON s.run = r.id
+    WHERE r.parent IS NULL;
+CREATE VIEW v_forks AS
+    SELECT f.run, r.parent, r.forked_at, f.replayer, f.seed, f.stand_in, r.outcome, r.answer
+    FROM forks f JOIN runs r ON r.id = f.run;
+COMMENT ON VIEW v_runs IS 'One row per run that was logged; what came of replaying one stands in v_forks. outcome is the
+user''s mark where there is one; agents stand in order of appearance; seq counts ingestion. Times are UTC.';
+COMMENT ON VIEW v_forks IS 'One row per fork: a run of which the first forked_at steps are those of its parent.
+stand_in names the model that spoke where the system itself was not run.';
+"""
+
 
 def create_tables(connection: DuckDBPyConnection) -> None:
     """Runs, steps, spans and what ties them to each other and to their source files."""
@@ -132,7 +156,19 @@ def create_loose_events(connection: DuckDBPyConnection) -> None:
     connection.execute(_LOOSE_EVENTS)
 
 
-MIGRATIONS: list[Migration] = [create_tables, create_views, create_anchors, create_rollouts, create_loose_events]
+def create_forks(connection: DuckDBPyConnection) -> None:
+    """Runs that were lived again from a step on, with their parents."""
+    connection.execute(_FORKS)
+
+
+MIGRATIONS: list[Migration] = [
+    create_tables,
+    create_views,
+    create_anchors,
+    create_rollouts,
+    create_loose_events,
+    create_forks,
+]
 
 
 def version(connection: DuckDBPyConnection) -> int | None:

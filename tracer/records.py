@@ -133,6 +133,10 @@ class Run(Record):
     labels: tuple[Label, ...] = ()
     notes: tuple[str, ...] = ()
     """What the collector had to leave out or guess, in words."""
+    parent: str | None = None
+    """The run of which this one is a fork: kept up to a step, and lived again from there."""
+    forked_at: int | None = None
+    """How many steps of the parent were kept as they are."""
 
 
 class Span(Record):
@@ -326,6 +330,67 @@ class Anchors(Record):
     redundant: tuple[dict[str, Any], ...] = ()
     """Groups of which any one suffices: {"sentences", "target", "single", "joint", "interaction"}."""
     evidence: dict[str, Any] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Arm(Record):
+    """Forks that were all made in one way, and how many of them ended otherwise than the run did."""
+
+    n: int
+    """Those whose end is known."""
+    flips: int
+    unknown: int
+    """Those of which nobody could say how they ended: they count nowhere."""
+    rate: float
+    low: float
+    """Wilson's 95 % interval of the rate; 0 to 1 without cases."""
+    high: float
+
+
+class ForkRow(Record):
+    """One fork, stored as a run."""
+
+    run: str
+    arm: Literal["changed", "kept"]
+    seed: int
+    outcome: Outcome
+    answer: str | None
+    flipped: bool | None
+    """Whether it ended otherwise than the run did; None where that is not known."""
+
+
+class Replayed(Record):
+    """What living a run again says of one of its steps. Every interval is a 95 % interval."""
+
+    run: str
+    step: int
+    agent: str
+    intervention: Literal["edit", "correct", "resample"]
+    replayer: str
+    stand_in: str | None = None
+    """The model that spoke in the place of the system: then every figure here tells of that model."""
+    basis: Literal["outcome", "answer"]
+    """What a flip is: another outcome, or another answer where no outcome is known."""
+    recorded: str
+    """The outcome, or the answer, that the run came to."""
+    changed: Arm
+    """Forks with the step edited, or said anew."""
+    kept: Arm | None
+    """Forks with the step as it was; None where there is nothing to compare with."""
+    effect: float
+    """changed.rate - kept.rate; changed.rate where nothing is kept."""
+    low: float
+    high: float
+    margin: float
+    """An effect no larger is none."""
+    verdict: Literal["cause", "not a cause", "inconclusive"]
+    settles: int | None = None
+    """Of an inconclusive one: about so many forks of each kind would settle it, if the rates stay; None if none do."""
+    drawn: int
+    """Forks that were lived now; the others were in the store."""
+    tokens: int | None
+    """Tokens of the new steps of all forks, as far as these state them; None where none does."""
+    forks: tuple[ForkRow, ...] = ()
     notes: tuple[str, ...] = ()
 
 

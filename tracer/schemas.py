@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from tracer.records import Anchors, Candidate, Edge, Finding, Label, Outcome, Run, Step, StepKind, Verdict
+from tracer.records import Anchors, Candidate, Edge, Finding, Label, Outcome, Replayed, Run, Step, StepKind, Verdict
 
 if TYPE_CHECKING:
     from tracer.store import Mark, Summary
@@ -123,6 +123,8 @@ class RunReport(Form):
     ended: datetime | None
     labels: list[Label]
     notes: list[str]
+    parent: str | None = Field(default=None, description="The run of which this one is a fork.")
+    forked_at: int | None = Field(default=None, description="How many of its steps are the parent's.")
     agents: list[str] = Field(description="In order of appearance.")
     steps: list[Step]
 
@@ -405,6 +407,7 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "bench-anchors": (AnchorsBench, 1),
     "bench-resampling": (ResamplingBench, 1),
     "anchors": (Anchors, 1),
+    "replay": (Replayed, 1),
     "db-verify": (Verified, 1),
     "db-export": (Exported, 1),
     "db-path": (DatabaseFile, 1),

@@ -3,6 +3,8 @@
 A *source* is one file (or archive member), known by the digest of its bytes. It brought *runs* whole, or *spans*, from
 which the runs of their traces are derived, again whenever a trace grows. A run has *steps*, and may have *edges* (its
 graph), *findings* (one per analysis and method) and a *mark* (the user's word on the outcome, apart from the log's).
+A *fork* is a run that was lived again from a step of another one, its parent: it answers to its address, but it is not
+listed among the runs, and `@last` never means it.
 
 Invariant, which `verify` checks: a run's id is the first 12 hex digits of its content hash, and unique; its steps are
 numbered from 0 without a gap; every other row belongs to a run that exists. So loading the same content twice changes
@@ -82,6 +84,16 @@ class Mark(NamedTuple):
     run: str
     outcome: Outcome
     expected: str | None = None
+
+
+class ForkKey(NamedTuple):
+    """What makes a fork the one it is, and who lived it."""
+
+    key: str
+    """A digest of all that the fork was made from."""
+    replayer: str
+    seed: int
+    stand_in: str | None = None
 
 
 class Store:
@@ -222,8 +234,29 @@ class Store:
         self.database.insert("source_traces", [{"digest": holds.digest, "trace_id": trace} for trace in traces])
 
     def runs(self) -> list[Run]:
-        """All runs, the newest ingested last, each with the user's mark where there is one."""
-        return [rows.from_row(Run, row) for row in self.database.all(f"{_RUNS} ORDER BY r.seq")]
+        """All runs but forks, the newest ingested last, each with the user's mark where there is one."""
+        return [rows.from_row(Run, row) for row in self.database.all(f"{_RUNS} WHERE r.parent IS NULL ORDER BY r.seq")]
+
+    def forks(self, parent: str) -> list[Run]:
+        """The forks of a run, in the order in which they were kept."""
+        query = f"{_RUNS} WHERE r.parent = ? ORDER BY r.seq"
+        return [rows.from_row(Run, row) for row in self.database.all(query, [parent])]
+
+    def held_forks(self, keys: Iterable[str]) -> dict[str, Run]:
+        """Those of the forks that were lived before, by their keys."""
+        pairs = self.database.all(_in("SELECT key, run FROM forks", "key"), [sorted(set(keys))])
+        query = _in(_RUNS, "r.id")
+        runs = [rows.from_row(Run, row) for row in self.database.all(query, [[run for _, run in pairs]])]
+        by_id = {run.id: run for run in runs}
+        return {key: by_id[run] for key, run in pairs if run in by_id}
+
+    def add_forks(self, lived: Sequence[tuple[ForkKey, Recording]]) -> None:
+        """Keep forks that were lived, all or none; one that another process kept meanwhile stays as it is."""
+        with self.database.transaction():
+            held = self.held_forks(key.key for key, _ in lived)
+            new = {key.key: (key, recording) for key, recording in lived if key.key not in held}
+            self._insert([recording for _, recording in new.values()])
+            self.database.insert("forks", [key._asdict() | {"run": fork.run.id} for key, fork in new.values()])
 
     def summaries(self) -> list[Summary]:
         """All runs as in `runs`, with the number of steps and the agents."""
@@ -248,7 +281,7 @@ class Store:
     def run(self, ref: str) -> Run:
         """The run of an address: 12 hex digits, a unique prefix of at least 4, or @last, the last ingested."""
         if ref == "@last":
-            found = self.database.all(f"{_RUNS} ORDER BY r.seq DESC LIMIT 1")
+            found = self.database.all(f"{_RUNS} WHERE r.parent IS NULL ORDER BY r.seq DESC LIMIT 1")
             if not found:
                 raise NoSuchRunError("the database holds no runs: run `tracer ingest LOGS` first")
             return rows.from_row(Run, found[0])
@@ -359,7 +392,7 @@ class Store:
                 )
 
     def remove(self, run_id: str) -> None:
-        """Drop a run and all that hangs on it, and forget its source files, so that loading them brings it back."""
+        """Drop a run, its forks and all that hangs on them, and forget its files: loading them brings it back."""
         traces = (
             "SELECT trace_id FROM run_traces WHERE run = $run EXCEPT SELECT trace_id FROM run_traces WHERE run <> $run"
         )
@@ -371,8 +404,15 @@ class Store:
                 self.database.delete(table, [{"digest": digest} for digest in digests])
             for table in ("spans", "loose_events"):
                 self.database.all(f"DELETE FROM {table} WHERE trace_id IN ({traces})", {"run": run_id})  # noqa: S608
-            self._forget(run_id, ("marks", *TABLES_OF_RUN))
-            self.database.all("DELETE FROM runs WHERE id = ?", [run_id])
+            for each in reversed(self._family(run_id)):
+                self._forget(each, ("marks", *TABLES_OF_RUN))
+                self.database.all("DELETE FROM runs WHERE id = ?", [each])
+
+    def _family(self, run_id: str) -> list[str]:
+        """A run, its forks, their forks, and so on."""
+        query = """WITH RECURSIVE family(id) AS (
+            SELECT ? UNION SELECT r.id FROM runs r JOIN family f ON r.parent = f.id) SELECT id FROM family"""
+        return [found for (found,) in self.database.all(query, [run_id])]
 
     def _forget(self, run_id: str, tables: Iterable[str]) -> None:
         for table in tables:

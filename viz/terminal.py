@@ -48,6 +48,7 @@ def blame_report(run: Run, steps: Sequence[Step], finding: Finding, *, width: in
         parts.append(_quote(steps, first.step, width))
     if first:
         parts += [_heading("Candidates"), _candidates(finding), *_path(first, finding.symptom)]
+    parts += _tiers(finding)
     parts += [Text(), *(Text(line, style="dim") for line in wording.claims(finding))]
     return Group(*parts)
 
@@ -185,6 +186,16 @@ def _path(cause: Candidate, symptom: int | None) -> list[RenderableType]:
     if gap := wording.unreached(cause, symptom):
         lines.append(Text(gap, style="dim"))
     return [_heading(f"From step {cause.step} to the symptom"), Padding(Group(*lines), (0, 0, 0, 2))] if lines else []
+
+
+def _tiers(finding: Finding) -> list[RenderableType]:
+    """What each tier changed, and the sentence inside the step where it was looked for."""
+    parts: list[RenderableType] = []
+    if lines := wording.tier_lines(finding):
+        parts += [_heading("Tiers"), Padding(Group(*map(Text, lines)), (0, 0, 0, 2))]
+    if drilled := finding.evidence.get("drill"):
+        parts += [_heading("Inside the step"), Padding(Text(clean(str(drilled["words"]))), (0, 2, 0, 2))]
+    return parts
 
 
 def _hop(depth: int, link: PathStep, symptom: int | None) -> Iterator[Text]:

@@ -7,13 +7,14 @@ from typing import Any
 
 from tracer.records import Anchors, AnchorSentence, Candidate, Finding
 from tracer.text import clean, one_line
+from tracer.viz.wording import tier_lines
 
 
 def tiers(candidate: Candidate, finding: Finding, anchors: Sequence[Anchors] = ()) -> list[dict[str, Any]]:
     """[{"name", "asked", "lines"}] for structure, judge and intervention, the last from the `anchors` of its step."""
-    measured = [line for found in anchors if (line := _measured(found))]
+    measured = [*_replayed(candidate, finding), *(line for found in anchors if (line := _measured(found)))]
     return [
-        {"name": "structure", "asked": True, "lines": [*_structure(candidate), *_graph(candidate, finding)]},
+        {"name": "structure", "asked": True, "lines": [*_structure(candidate, finding), *_graph(candidate, finding)]},
         {"name": "judge", "asked": False, "lines": ["not asked: it needs a language model"]},
         {
             "name": "intervention",
@@ -23,8 +24,16 @@ def tiers(candidate: Candidate, finding: Finding, anchors: Sequence[Anchors] = (
     ]
 
 
-def _structure(candidate: Candidate) -> list[str]:
-    return [clean(cue) for cue in candidate.cues] or ["no cue fired"]
+def _replayed(candidate: Candidate, finding: Finding) -> list[str]:
+    """What living the run again says of the step, and what the tiers before said."""
+    if not finding.evidence.get("replay"):
+        return []
+    return [*(clean(cue) for cue in candidate.cues[:1]), *(clean(line) for line in tier_lines(finding))]
+
+
+def _structure(candidate: Candidate, finding: Finding) -> list[str]:
+    measured = 1 if finding.evidence.get("replay") else 0  # replay's own cue comes first
+    return [clean(cue) for cue in candidate.cues[measured:]] or ["no cue fired"]
 
 
 def _graph(candidate: Candidate, finding: Finding) -> list[str]:

@@ -27,6 +27,7 @@ KINDS: Final[dict[str, str]] = {
 _BASES: Final[dict[str, str]] = {
     "in-domain": "The figures were fitted on failed runs of this kind, which people had labelled",
     "out-of-domain": "This run is unlike those the figures were fitted on: trust their order more than their size",
+    "measured": "The figures are what is left of the doubt after living the run again",
 }
 GRAPH_NOTE: Final = "The graph explains how an error travelled; it is not where the accuracy of the ranking comes from."
 
@@ -176,4 +177,15 @@ def claims(finding: Finding) -> list[str]:
         ]
     else:
         lines = [f"The method {clean(finding.method)} only ranks: it gives no probabilities.", *lines]
+    replayed = finding.evidence.get("replay")
+    if replayed:
+        told = count(int(replayed["forks"]), "fork")
+        return [*lines, f"{told} of the run were lived; intervals hold 95 % of what they leave possible."]
     return [*lines, "Nothing was replayed or changed: a step that ranks low is not thereby proven innocent."]
+
+
+def tier_lines(finding: Finding) -> list[str]:
+    """What each tier named, cheapest first; the last one counts."""
+    told = finding.evidence.get("tiers") or ()
+    width = max((len(str(each["tier"])) for each in told), default=0)
+    return [f"{each['tier']:<{width}}  step {each['step']} ({percent(each['probability'])})" for each in told]

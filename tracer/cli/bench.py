@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tracer.cli import world
 from tracer.cli.options import AsJson
 from tracer.cli.output import ProgressBar, print_report
 
@@ -186,6 +187,10 @@ def paper(
         print(safe_json(json.dumps(result, indent=2)))
     else:
         print_report(audit_report(result))
+
+
+app.command("world-runs")(world.runs)
+app.command("world-labels")(world.labels)
 
 
 def read(paths: list[Path]) -> list[Recording]:

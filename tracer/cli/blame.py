@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from tracer.explanation import Explanation, Options
 
 
+class Truth(StrEnum):
+    """What a good end of a fork is."""
+
+    outcome = "outcome"
+    agreement = "agreement"
+
+
 class Assumed(StrEnum):
     """How a run is to be taken as ended."""
 
@@ -56,6 +63,25 @@ def blame(
         Path | None,
         typer.Option("--failure-model", metavar="FILE", help="A P(failed) that `tracer train failure` made."),
     ] = None,
+    lm: Annotated[
+        str | None,
+        typer.Option("--lm", metavar="MODEL", help="Let a language model read the run, too: pocket, or one on disk."),
+    ] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Live the run again to measure which step broke it.")
+    ] = False,
+    replayer: Annotated[
+        str | None,
+        typer.Option("--with", metavar="REPLAYER", help="Who runs your system again, as in `tracer replay`."),
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option("--budget", min=1, help="Live at most so many forks. Default: 75.")
+    ] = None,
+    truth: Annotated[
+        Truth,
+        typer.Option("--truth", help="A good end is the right outcome, or any other answer than the recorded one."),
+    ] = Truth.outcome,
+    drill: Annotated[bool, typer.Option("--drill", help="Go on inside the blamed step, to the sentence.")] = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one self-contained HTML file.")
     ] = None,
@@ -66,20 +92,32 @@ def blame(
 
     With a probability, what speaks for each step, and the way from the cause to the symptom.
 
+    The log alone gives a first order; --lm lets a model read the run, --replay lives it again and measures.
+
     \b
     Example: tracer blame --html report.html
+    Example: tracer blame @last --replay --with my_app:replay --drill
     """
+    from tracer.causal_blame import Causal, explain_causally
     from tracer.config import database_path
     from tracer.errors import TracerError
     from tracer.explanation import Options, explain
 
     options = Options(method, assume.value if assume else None, top, ranker, failure_model)
+    if replay != bool(replayer):
+        raise TracerError("--replay and --with belong together: --replay --with module:function lives the run again")
+    causal = Causal(replayer, budget, truth.value, lm, drill)
     if every:
-        if address or html:
-            raise TracerError("--all explains every run: leave out " + ("RUN" if address else "--html"))
+        if address or html or causal.asked:
+            given = "RUN" if address else "--html" if html else "--lm, --replay and --drill"
+            raise TracerError(f"--all explains every run: leave out {given}")
         _all(database_path(db), options, as_json)
         return
-    explained = explain(database_path(db), address, options)
+    if causal.asked:
+        with ProgressBar("measuring") as progress:
+            explained = explain_causally(database_path(db), address, options, causal, progress)
+    else:
+        explained = explain(database_path(db), address, options)
     if html:
         _write(html, explained)
     if as_json:

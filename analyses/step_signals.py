@@ -1,0 +1,154 @@
+"""What a language model makes of each step of a run, without living any of it again.
+
+    cost(t)    = sum over the words x of what step t says, or thinks, of  -ln p(x | what its agent saw before)
+    stray(t)   = max over the same words of  ln max_y p(y | ...) - ln p(x | ...):  0 where each is the likeliest one
+    reach(t)   = what hiding step t takes from ln p(the last step | the whole talk), as a share of what all steps take
+    onward(t)  = the same through all others: with W[u, t] the share of t in what hiding steps does to u,
+                 row of the last step in W + W^2 + ...
+
+All in nats or shares. A step that costs the run p of its successes is one that its agent makes otherwise with
+probability p or more (`fall_levels`), so a step whose every word is the likeliest one is none. Whether a talk was
+public, no log says: the reading under which the agents' own words are likelier is taken. A tool's words are no agent's:
+of them only `reach` and `onward` are known.
+
+Needs torch and transformers; imported on use only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from tracer.analyses.blocks import BLOCK_TOKENS
+from tracer.analyses.causal import Causal
+from tracer.analyses.removal import Array, Span, Trace
+from tracer.analyses.replay_blame import given
+from tracer.analyses.suppression import Suppression, share, suppress_all
+from tracer.analyses.suppression_mask import Sight
+from tracer.analyses.transcript import Read, view, whole
+from tracer.lm.offsets import Encoded
+from tracer.records import Step
+
+if TYPE_CHECKING:
+    from tracer.lm.local import LocalLM
+
+
+class Signals(NamedTuple):
+    """One row for each of n steps; 0 where a step has no such words."""
+
+    cost: Array
+    """(n, 3): of the thought, of whom the step is for, and of what it says"""
+    stray: Array
+    """(n, 3)"""
+    reach: Array
+    onward: Array
+    moved: Array
+    """(n, n) mean KL in nats that hiding a step (column) does to what a later one (row) says and thinks"""
+
+
+def signals(lm: LocalLM, steps: Sequence[Step]) -> Signals:
+    """The signals of one run."""
+    _, words = _reading(lm, steps)
+    n = len(steps)
+    cost, stray = np.zeros((n, 3)), np.zeros((n, 3))
+    for each in words:
+        cost[each.step], stray[each.step] = each.cost, each.stray
+    moved, reach, onward = _influence(lm, steps)
+    return Signals(cost, stray, reach, onward, moved)
+
+
+def is_public(lm: LocalLM, steps: Sequence[Step]) -> bool:
+    """Whether the agents' words are likelier if everybody heard everything."""
+    return _reading(lm, steps)[0]
+
+
+def _reading(lm: LocalLM, steps: Sequence[Step]) -> tuple[bool, list[_Words]]:
+    readings = ((public, _words(lm, steps, public=public)) for public in (False, True))
+    return max(readings, key=lambda reading: _likelihood(reading[1]))
+
+
+class _Words(NamedTuple):
+    """An agent's step: what it thinks, whom it is for, what it says."""
+
+    step: int
+    cost: tuple[float, ...]
+    stray: tuple[float, ...]
+
+
+def _likelihood(words: Sequence[_Words]) -> float:
+    return -sum(sum(each.cost) for each in words)
+
+
+def _words(lm: LocalLM, steps: Sequence[Step], *, public: bool) -> list[_Words]:
+    """The steps of every agent, under what it saw."""
+    acting = [step for step in steps if step.kind != "tool_result" and not given(step)]
+    return [
+        each
+        for agent in dict.fromkeys(step.agent for step in acting)
+        for each in _own(lm, view(steps, agent, public=public))
+    ]
+
+
+def _own(lm: LocalLM, read: Read) -> Iterator[_Words]:
+    encoded = lm.encode(read.text)
+    lm.require_room(len(encoded.ids))
+    chosen, best = told(lm, encoded)
+    for place in read.places:
+        spans = [slice(*tokens(encoded, start, end)) for start, end in pairwise(place[1:])]
+        cost = tuple(float(-chosen[span].sum()) for span in spans)
+        yield _Words(place.step, cost, tuple(float((best - chosen)[span].max(initial=0.0)) for span in spans))
+
+
+@torch.inference_mode()
+def told(lm: LocalLM, encoded: Encoded) -> tuple[Array, Array]:
+    """ln p of each token given all before it, and that of the likeliest one there, (T,) each; 0 for the first token."""
+    causal = Causal(lm.model)
+    rows = causal.rows([torch.tensor(encoded.ids)])  # (1, T)
+    length = rows.shape[1]
+    found = torch.zeros(2, length, device=causal.device)
+    sight = Sight(lm.model, length)
+    with sight.applied():
+        for block, hidden in causal.plain(rows, sight, causal.room(1, length, sight), BLOCK_TOKENS):
+            size = causal.positions_at_once(1)
+            for start in range(block.start, min(block.end, length - 1), size):
+                end = min(start + size, block.end, length - 1)
+                logits = causal.logits(hidden[0, start - block.start : end - block.start])  # (positions, V)
+                chosen = logits.gather(1, rows[0, start + 1 : end + 1, None])[:, 0]
+                found[:, start + 1 : end + 1] = torch.stack([chosen, logits.amax(dim=1)]) - logits.logsumexp(dim=1)
+    both = found.double().cpu().numpy()
+    return both[0], both[1]
+
+
+def tokens(encoded: Encoded, start: int, end: int) -> Span:
+    """The tokens [a, b) that begin within these characters."""
+    begins = [at for at, _ in encoded.offsets]
+    return int(np.searchsorted(begins, start)), int(np.searchsorted(begins, end))
+
+
+def _influence(lm: LocalLM, steps: Sequence[Step]) -> tuple[Array, Array, Array]:
+    """(moved, reach, onward): what hiding each step does to the others in the whole talk."""
+    read, n = whole(steps), len(steps)
+    moved, reach, onward = np.zeros((n, n)), np.zeros(n), np.zeros(n)
+    if len(read.places) < 2:
+        return moved, reach, onward
+    encoded = lm.encode(read.text)
+    lm.require_room(len(encoded.ids))
+    spans = [tokens(encoded, place.start, place.end) for place in read.places]
+    [found] = suppress_all(lm.model, [Trace(torch.tensor(encoded.ids), spans)])
+    index = [place.step for place in read.places]
+    moved[np.ix_(index, index)] = found.kl
+    reach[index], onward[index] = _last(found)
+    return moved, reach, onward
+
+
+def _last(found: Suppression) -> tuple[Array, Array]:
+    """The share of each step in the last one, directly and through all others."""
+    drop = np.maximum(found.drop[-1], 0.0)
+    total = drop.sum()
+    shares = share(found.kl)
+    through = np.linalg.solve(np.eye(len(shares)) - shares.T, shares[-1])  # (I - W)^-1, and W is strictly triangular
+    return drop / total if total > 0 else drop, through

@@ -1,0 +1,85 @@
+"""Labels by intervention: the rules on curves written by hand, and three shipped labels found once more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tracer.analyses.world_labels import Curve, judged, label_all, read_labels, summary
+from tracer.data.agents import begun, world
+from tracer.data.teams import Turn
+from tracer.errors import BadInputError
+from tracer.stats import Count
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def curve(*shares: float, n: int = 100) -> Curve:
+    """P behind the question and behind each of the turns that follow it."""
+    made = world(5)
+    turns = [*begun(made), *(Turn("Planner", "Solver", " What is Ana?") for _ in shares[1:])]
+    found = Curve(made, turns)
+    found.counts = {found.first + k: Count(round(share * n), n) for k, share in enumerate(shares)}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("shares", "reason"),
+    [
+        ((0.9, 0.8, 0.5, 0.2, 0.0), "the largest fall is 0.30"),
+        ((1.0, 0.5, 0.48, 0.0, 0.0), "the second-largest fall, 0.48, lies in the interval of the largest"),
+        ((0.9, 0.9, 0.1, 0.6, 0.0), "P comes back to 0.60"),
+    ],
+)
+def test_a_run_without_one_dominating_fall_is_diffuse(shares: tuple[float, ...], reason: str) -> None:
+    """It falls little by little; it falls twice; it falls and comes back."""
+    assert judged(curve(*shares)).reason == reason
+
+
+def test_the_largest_fall_is_the_one_from_the_step_before() -> None:
+    """0.9 to 0.8 to 0.1: the third turn, by 0.7; the second-largest fall is 0.1."""
+    found = judged(curve(0.9, 0.8, 0.1, 0.6))
+    first = len(begun(world(5))) - 1
+    assert (found.place, round(found.fall[0], 6), round(found.second, 6)) == (first + 2, 0.7, 0.1)
+    assert found.fall[1] < 0.7 < found.fall[2]
+
+
+def test_labels_are_read_back_and_a_torn_line_is_lost(tmp_path: Path) -> None:
+    """Two whole lines and half a third one, as a killed process leaves it."""
+    path = tmp_path / "runs.labels.jsonl"
+    path.write_bytes(b'{"run":"a","forks":3}\n{"run":"b","forks":4}\n{"run":"c","fo')
+    assert [each["run"] for each in read_labels(path)] == ["a", "b"]
+    assert path.read_bytes().endswith(b'"forks":4}\n')
+    assert label_all([], path) == []
+    assert read_labels(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("text", ["words\n", "[1]\n", '{"step": 3}\n'])
+def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
+    """In one line that says what to do, and the file is left as it is."""
+    path = tmp_path / "notes.txt"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadInputError, match="name another with -o"):
+        read_labels(path)
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_a_summary_counts_and_adds_up() -> None:
+    """Of two labels one is diffuse."""
+    found = summary(
+        [
+            {"status": "decisive", "fault": "slip", "topology": "star", "forks": 100, "seconds": 2.0},
+            {"status": "diffuse", "fault": "tool", "topology": "star", "forks": 300, "seconds": 3.0},
+        ]
+    )
+    assert found == {
+        "runs": 2,
+        "diffuse": 1,
+        "faults": {"slip": 1},
+        "topologies": {"star": 2},
+        "forks": 400,
+        "forks_per_run": 200,
+        "seconds_per_run": 2.5,
+    }

@@ -1,0 +1,173 @@
+"""From a stored run to a cause that was measured: the ranker first, a language model next, replay last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from tracer.errors import BadInputError
+from tracer.explanation import Explanation, Options, explain
+from tracer.lm import POCKET
+from tracer.records import PathStep, Recording, Run
+from tracer.store import Store
+
+if TYPE_CHECKING:
+    from tracer.analyses.replay_blame import Blamed, Check, Progress
+    from tracer.replaying import Fork, Lived
+
+Truth = Literal["outcome", "agreement"]
+
+
+class Causal(NamedTuple):
+    """What the user may set beside the usual options."""
+
+    replayer: str | None = None
+    """Who lives the run again; None: nobody."""
+    budget: int | None = None
+    """Forks at most."""
+    truth: Truth = "outcome"
+    """What a good end is: as the replayer or the expected answer says, or any other answer than the recorded one."""
+    lm: str | None = None
+    """A language model that reads the run; None: none does."""
+    drill: bool = False
+    """Go on inside the blamed step."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is anything beside the log to look at."""
+        return bool(self.replayer or self.lm or self.drill)
+
+
+def explain_causally(
+    path: Path, ref: str | None, options: Options, causal: Causal, progress: Progress | None = None
+) -> Explanation:
+    """Explain one run by as many tiers as are asked for; graph, forks and finding are kept in the store."""
+    explained = explain(path, ref, options)
+    if explained.finding.verdict == "no_failure":
+        return explained
+    sharpened = _read(explained, causal.lm) if causal.lm else None
+    if causal.replayer:
+        explained = _replayed(path, explained, options, causal, sharpened, progress)
+    elif sharpened:
+        explained = _sharpened(explained, sharpened, options.top)
+    if causal.drill:
+        explained = _drilled(explained, causal.lm or POCKET)
+    with Store.open(path) as store:
+        store.save_graphs({explained.run.id: explained.edges})
+        store.save_findings([explained.finding])
+    return explained
+
+
+def _read(explained: Explanation, name: str) -> list[float]:
+    """The white-box tier's probability of each step."""
+    from tracer.lm import load, require
+
+    require()
+    lm = load(name)
+    from tracer.analyses.replay_blame import prior_of
+    from tracer.analyses.step_signals import signals
+    from tracer.analyses.white_box import Known, probabilities
+
+    run, steps, edges, _ = explained
+    return probabilities(Known(steps, signals(lm, steps), prior_of(run, steps, edges)[1]))
+
+
+def _sharpened(explained: Explanation, probability: Sequence[float], top: int) -> Explanation:
+    from tracer.analyses.replay_blame import sharpened
+
+    return explained._replace(finding=sharpened(explained.run, explained.steps, explained.edges, probability, top=top))
+
+
+def _replayed(
+    path: Path,
+    explained: Explanation,
+    options: Options,
+    causal: Causal,
+    sharpened: Sequence[float] | None,
+    progress: Progress | None,
+) -> Explanation:
+    from tracer.analyses.replay import live
+    from tracer.analyses.replay_blame import BUDGET, Ways, replay_blame
+    from tracer.forking import setting_of
+    from tracer.replaying import Lived
+
+    run, steps, edges, _ = explained
+    setting = setting_of(path, str(causal.replayer), Recording(run, tuple(steps)))
+
+    def lived(forks: Sequence[Fork]) -> list[Lived]:
+        found = live(setting, forks).recordings
+        return [Lived(found[fork].steps, found[fork].run.outcome, found[fork].run.answer) for fork in forks]
+
+    told = replay_blame(
+        run,
+        steps,
+        lived,
+        _check(run, causal.truth),
+        edges=[edge for edge in edges if edge.origin != "measured"],
+        sharpened=sharpened,
+        ways=Ways(budget=BUDGET if causal.budget is None else causal.budget, top=options.top),
+        progress=progress,
+    )
+    return _with(explained, told, setting.stand_in)
+
+
+def _with(explained: Explanation, told: Blamed, stand_in: str | None) -> Explanation:
+    """Measured edges take the place of those that were measured before."""
+    kept = [edge for edge in explained.edges if edge.origin != "measured"]
+    finding = told.finding
+    if stand_in:
+        note = f"stand-in: {stand_in} spoke in the place of the system, so every figure tells of that model"
+        finding = finding.model_copy(
+            update={"basis_reason": note, "evidence": {**finding.evidence, "stand_in": stand_in}}
+        )
+    return explained._replace(edges=[*kept, *told.edges], finding=finding)
+
+
+def _check(run: Run, truth: Truth) -> Check:
+    from tracer.analyses.replay_blame import differs, stated
+
+    if truth == "outcome":
+        return stated
+    if run.answer is None:
+        raise BadInputError(f"run {run.id} holds no answer to compare with: leave out --truth agreement")
+    return differs(run.answer)
+
+
+def _drilled(explained: Explanation, name: str) -> Explanation:
+    """The sentence inside the blamed step, and one path from it to the symptom."""
+    finding = explained.finding
+    if not finding.candidates:
+        return explained
+    first = finding.candidates[0]
+    try:
+        told = _sentence(explained, first.step, name)
+    except BadInputError as error:
+        told = {"words": str(error)}
+    path = [*told.pop("path", ()), *(link.model_dump() for link in first.path)]
+    evidence = {**finding.evidence, "drill": {**told, "step": first.step, "path": path}}
+    return explained._replace(finding=finding.model_copy(update={"evidence": evidence}))
+
+
+def _sentence(explained: Explanation, index: int, name: str) -> dict[str, Any]:
+    from tracer.lm import load, require
+
+    require()
+    lm = load(name)
+    from tracer.analyses.drill import drill
+
+    found = drill(lm, explained.steps, index)
+    rise = f"{found.rise.value:+.2f} [{found.rise.low:+.2f}, {found.rise.high:+.2f}]"
+    moves = f"moves P(it says what it said) by {rise}, says {lm.name}"
+    if found.sentence is None:
+        return {"sentence": None, "words": f"no sentence of step {index} decides what it says: only saying it {moves}"}
+    link = PathStep(step=index, agent=explained.steps[index].agent, text=found.text)
+    return {
+        "sentence": found.sentence,
+        "start": found.start,
+        "end": found.end,
+        "text": found.text,
+        "rise": [round(each, 4) for each in found.rise],
+        "words": f"sentence {found.sentence}, “{found.text}”, {moves}",
+        "path": [link.model_dump()],
+    }
