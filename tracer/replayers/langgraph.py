@@ -15,7 +15,7 @@ edited message; a node that names the next one itself (`Command(goto=...)`) keep
 from __future__ import annotations
 
 import hashlib
-import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count, pairwise
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from tracer.records import Recording, Run, Step, content_hash, run_id
 from tracer.replayers.function import called, outcome, revision
 from tracer.replayers.messages import SYSTEM, USERS, answer_of, steps_of
 from tracer.replaying import Fork, Lived, ReplayError, named
+from tracer.rows import to_json
 
 Judge = Callable[[Any], Any]
 """The values of the last state -> success or not: a bool, "success", "failure", "unknown"."""
@@ -50,7 +51,7 @@ def make(recording: Recording, where: str) -> LangGraph:
         return found
     if not hasattr(found, "get_state_history"):
         raise ReplayError(f"langgraph:{where} is {type(found).__name__}, not a compiled graph")
-    return LangGraph(found, thread or None, revision=revision(inspect.getmodule(found.builder) or make))
+    return LangGraph(found, thread or None, revision=revision(sys.modules[place.partition(":")[0]]))
 
 
 class LangGraph:
@@ -84,8 +85,8 @@ class LangGraph:
         """The recorded thread as a run, each message told by the node that wrote it."""
         steps = self._steps(self.history)
         ended = outcome(self.judge(self.history[-1].values), "judge") if self.judge else "unknown"
-        told = [step.model_dump(mode="json") for step in steps]
-        digest = content_hash([self.thread, told])
+        told = to_json([self.thread, *(step.model_dump() for step in steps)]) or ""
+        digest = content_hash(told.encode())
         asked = next((step.content for step in steps if _posed(step)), "")
         run = Run(
             id=run_id(digest),
@@ -131,7 +132,8 @@ class LangGraph:
         """A new thread that begins with this checkpoint; what its tasks had written is not copied."""
         keeper = self.graph.checkpointer
         saved = keeper.get_tuple(place.snapshot.config)
-        made = hashlib.sha256(orjson.dumps([step.spoken for step in fork.kept])).hexdigest()[:12]
+        said = "\0".join(step.spoken for step in fork.kept)
+        made = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:12]
         names = (f"{self.thread}{_FORK}{made}-{fork.seed}-{number}" for number in count())
         thread = next(name for name in names if not self._history(name))
         config = {"configurable": {"thread_id": thread, "checkpoint_ns": ""}}
@@ -250,7 +252,9 @@ def _edited(message: Any, step: Step) -> Any:
     """The message with the step's words, and the arguments of its call."""
     update: dict[str, Any] = {"content": step.content}
     calls = [dict(call) for call in getattr(message, "tool_calls", None) or ()]
-    if calls and step.arguments is not None:
+    if calls and step.kind not in {"tool_call", "handoff"}:
+        update["tool_calls"] = []  # the edit calls nothing any more
+    elif calls and step.arguments is not None:
         try:
             calls[0] |= {"args": orjson.loads(step.arguments), "name": step.tool or calls[0]["name"]}
         except orjson.JSONDecodeError as error:
