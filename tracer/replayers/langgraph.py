@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from itertools import count, pairwise
 from typing import Any, NamedTuple
 
@@ -30,6 +31,8 @@ from tracer.rows import to_json
 
 Judge = Callable[[Any], Any]
 """The values of the last state -> success or not: a bool, "success", "failure", "unknown"."""
+Signature = tuple[str, str | None]
+"""What makes a step of a log and a message of a thread the same: its words, and the tool that it calls."""
 _START = "__start__"
 _FORK = "-fork-"
 """In the names of the threads that forks are."""
@@ -41,6 +44,7 @@ class _Place(NamedTuple):
     snapshot: Any
     steps: int
     """That its messages tell."""
+    told: list[Signature]
 
 
 def make(recording: Recording, where: str) -> LangGraph:
@@ -114,19 +118,24 @@ class LangGraph:
 
     def _place(self, fork: Fork) -> _Place:
         """The first checkpoint that holds the prefix; for an edit the last, after which the step's node writes."""
-        wanted = [_signature(step) for step in fork.prefix if not _posed(step) and step.spoken.strip()]
-        found = []
-        for snapshot in self.history:
-            steps = self._steps([snapshot])
-            told = [_signature(step) for step in steps if not _posed(step) and step.spoken.strip()]
-            if _START not in snapshot.next and told[-1:] == wanted[-1:] and _in_order(told, wanted):
-                found.append(_Place(snapshot, len(steps)))
+        wanted = _signatures(fork.prefix)
+        found = [place for place in self._places if place.told[-1:] == wanted[-1:] and _in_order(place.told, wanted)]
         if not found:
             raise ReplayError(
                 f"thread {self.thread} has no checkpoint after step {len(fork.prefix) - 1}: "
                 "fork at a step with which a node begins"
             )
         return found[0 if fork.edited is None else -1]
+
+    @cached_property
+    def _places(self) -> list[_Place]:
+        """Every checkpoint of the recorded thread at which the task is known."""
+        places = []
+        for snapshot in self.history:
+            if _START not in snapshot.next:
+                steps = self._steps([snapshot])
+                places.append(_Place(snapshot, len(steps), _signatures(steps)))
+        return places
 
     def _copied(self, place: _Place, fork: Fork) -> dict[str, Any]:
         """A new thread that begins with this checkpoint; what its tasks had written is not copied."""
@@ -224,8 +233,13 @@ def _posed(step: Step) -> bool:
     return (step.role or "").lower() in USERS | SYSTEM or step.kind == "system" or step.agent.lower() in USERS
 
 
-def _signature(step: Step) -> tuple[str, str | None]:
-    return step.content.strip(), step.tool if step.kind in {"tool_call", "handoff"} else None
+def _signatures(steps: Sequence[Step]) -> list[Signature]:
+    """What agents and tools said, and which tools they called."""
+    return [
+        (step.content.strip(), step.tool if step.kind in {"tool_call", "handoff"} else None)
+        for step in steps
+        if not _posed(step) and step.spoken.strip()
+    ]
 
 
 def _in_order(told: Sequence[Any], wanted: Sequence[Any]) -> bool:
