@@ -17,16 +17,15 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Literal, NamedTuple, Protocol
-
-import orjson
+from typing import Any, Literal, NamedTuple, Protocol
 
 from tracer.analyses.flips import MARGIN, arm, effect, settling, verdict
 from tracer.answers import answer
 from tracer.equivalence import NONE, TRUNCATED, same
 from tracer.errors import TracerError
-from tracer.records import ForkRow, Outcome, Recording, Replayed, Run, Step, content_hash, run_id
+from tracer.records import ForkRow, Outcome, Recording, Replayed, Run, Step, run_id
 from tracer.replaying import BATCH, Fork, Lived, Replayer, ReplayError, whole
+from tracer.rows import to_json
 
 Progress = Callable[[str, int, int], None]
 Intervention = Literal["edit", "correct", "resample"]
@@ -196,17 +195,17 @@ class _Pending:
 
 def key(setting: Setting, fork: Fork) -> str:
     """A digest of all that a fork is made from: run, replayer and its revision, kept steps, which is edited, seed."""
-    kept = [step.model_dump(mode="json", exclude={"pointer", "index"}) for step in fork.kept]
+    kept = [step.model_dump(exclude={"pointer", "index"}) for step in fork.kept]
     by = [setting.name, getattr(setting.replayer, "revision", None), setting.stand_in]
     made = [setting.recording.run.content_hash, *by, kept, fork.edited is not None, fork.seed]
-    return hashlib.sha256(orjson.dumps(made)).hexdigest()
+    return _digest(made)
 
 
 def record(setting: Setting, fork: Fork, lived: Lived) -> Recording:
     """A fork that was lived, as a run with its parent."""
     run = setting.recording.run
     steps = whole(fork, lived) or (Step(index=0, agent=setting.name, kind="system", content="(no steps were given)"),)
-    digest = content_hash([key(setting, fork), [step.model_dump(mode="json") for step in steps], lived.outcome])
+    digest = _digest([key(setting, fork), [step.model_dump() for step in steps], lived.outcome])
     child = Run(
         id=run_id(digest),
         content_hash=digest,
@@ -225,6 +224,11 @@ def record(setting: Setting, fork: Fork, lived: Lived) -> Recording:
         + ((f"stand-in: {setting.stand_in} spoke in the place of the system",) if setting.stand_in else ()),
     )
     return Recording(child, steps)
+
+
+def _digest(value: Any) -> str:
+    """SHA-256 of a value as it would be stored: what agents say may hold half a character."""
+    return hashlib.sha256((to_json(value) or "").encode()).hexdigest()
 
 
 def _lived(setting: Setting, batch: Sequence[Fork]) -> Iterator[tuple[Fork, Lived]]:

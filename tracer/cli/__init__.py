@@ -33,6 +33,7 @@ from tracer.cli import (
     runs,
     schema,
     show,
+    synth,
     train,
     watch,
 )
@@ -50,6 +51,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "anchors": anchors.anchors,
     "replay": replay.replay,
     "report": report.report,
+    "synth": synth.synth,
     "mark": mark.mark,
     "train": train.app,
     "bench": bench.app,

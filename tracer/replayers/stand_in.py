@@ -10,13 +10,15 @@ they bring. So every figure tells how *this model* goes on, not how the system w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tracer.answers import answer
 from tracer.equivalence import NONE, TRUNCATED
+from tracer.errors import TracerError
 from tracer.records import Recording, Step, ToolStatus
-from tracer.replaying import Fork, Lived, ReplayError
+from tracer.replaying import Fork, Lived
 
 if TYPE_CHECKING:
     from tracer.lm import LM
@@ -26,6 +28,8 @@ TOKENS = 256
 TEMPERATURE = 0.6
 TOP_P = 0.95
 """Both as in `tracer.lm.rollouts`."""
+_LM = re.compile(r"--lm( MODEL)?")
+"""How a model is named elsewhere."""
 
 
 def make(recording: Recording, model: str) -> StandIn:
@@ -61,18 +65,14 @@ class StandIn:
 
     def _write(self, said: Sequence[Step], recorded: Step, seed: int) -> tuple[Step, str]:
         """What the model says as the speaker of the recorded step."""
-        from tracer.errors import DoesNotFitError, TracerError
-
         stops = [f"\n\n{name}:" for name in dict.fromkeys(step.agent for step in self.steps)]
         prompt = f"{self._transcript(said)}{recorded.agent}:"
         try:
             [drawn] = self.lm.sample(
                 prompt, 1, max_tokens=self.tokens, temperature=TEMPERATURE, top_p=TOP_P, seed=seed, stop=stops
             )
-        except DoesNotFitError:
-            raise
-        except TracerError as error:
-            raise ReplayError(f"{str(error).partition(': name another')[0]}: choose one with stand-in:MODEL") from error
+        except TracerError as error:  # too long a text, or one of another world: the model is named otherwise here
+            raise type(error)(_LM.sub("stand-in:MODEL", str(error))) from error
         status: ToolStatus | None = None if recorded.tool_status is None else "unknown"
         step = Step(
             index=recorded.index,
