@@ -55,10 +55,10 @@ def provider(path: Path) -> Any:
 
 def pydantic_ai(path: Path) -> list[str]:
     """One agent; version 1 of its instrumentation where the release still has it, else its default."""
-    from pydantic_ai import Agent, ModelRetry  # type: ignore[import-not-found]
+    from pydantic_ai import Agent, ModelRetry
     from pydantic_ai import messages as said
-    from pydantic_ai.models.function import FunctionModel  # type: ignore[import-not-found]
-    from pydantic_ai.models.instrumented import InstrumentationSettings  # type: ignore[import-not-found]
+    from pydantic_ai.models.function import FunctionModel
+    from pydantic_ai.models.instrumented import InstrumentationSettings
 
     turns = iter(
         [
@@ -96,12 +96,12 @@ def adk(path: Path) -> list[str]:
         "ADK_CAPTURE_MESSAGE_CONTENT_IN_SPANS": "true",
     }
     provider(path)
-    from google.adk.agents import LlmAgent  # type: ignore[import-not-found]
-    from google.adk.models import BaseLlm, LlmResponse  # type: ignore[import-not-found]
-    from google.adk.runners import InMemoryRunner  # type: ignore[import-not-found]
-    from google.genai import types  # type: ignore[import-not-found]
+    from google.adk.agents import LlmAgent
+    from google.adk.models import BaseLlm, LlmResponse
+    from google.adk.runners import InMemoryRunner
+    from google.genai import types
 
-    class Script(BaseLlm):  # type: ignore[misc]
+    class Script(BaseLlm):
         model: str = "script"
         turns: list[Any] = []  # noqa: RUF012 - a field of a pydantic model
 
@@ -168,7 +168,7 @@ def graph() -> None:
 
 def openllmetry(path: Path) -> list[str]:
     """The graph under OpenLLMetry's instrumentation of LangChain."""
-    from opentelemetry.instrumentation.langchain import LangchainInstrumentor  # type: ignore[import-not-found]
+    from opentelemetry.instrumentation.langchain import LangchainInstrumentor
 
     LangchainInstrumentor().instrument(tracer_provider=provider(path))
     graph()
