@@ -19,10 +19,15 @@ from tracer.collectors.json_values import Document, documents, looks_like_json
 from tracer.config import max_bytes
 from tracer.errors import BadInputError
 
-__all__ = ["Container", "Document", "is_log_folder", "open_containers"]
+__all__ = ["Container", "Document", "beside_log", "is_log_folder", "open_containers"]
 
 _FOLDER_LOGS = {"base_solution.json": ("problem.json", "chunks_labeled.json", "chunks.json")}
 """Logs that are a folder: the file that each has, and the others that are read. At least one of these is there, too."""
+_ZIP_LOGS = {"header.json": "samples/", "_journal/start.json": "samples/"}
+"""Logs that are a zip: the file that each has, and where the others stand that are read."""
+
+_EVENT_FILE = re.compile(r"event-\d+(?:-[\w-]+)?\.json\Z")
+"""One event of an OpenHands conversation: a folder of them is one log."""
 
 _SQLITE = b"SQLite format 3\x00"
 _PARQUET = b"PAR1"
@@ -54,8 +59,8 @@ class Container(NamedTuple):
     """The path as given; `#member` inside an archive."""
     kind: Literal["json", "jsonl", "text", "parquet", "sqlite", "folder"]
     documents: tuple[Document, ...] = ()
-    """json: exactly one · jsonl (also concatenated JSON): one per value · parquet: one per row · folder: one, in which
-    the names of its JSON files lead to their values · else none."""
+    """json: exactly one · jsonl (also concatenated JSON): one per value · parquet: one per row · folder, also in a zip:
+    one, in which the names of its JSON files lead to their values · else none."""
     text: str = ""
     """The decoded text of a `text` container."""
     digest: str = ""
@@ -84,7 +89,7 @@ def open_containers(path: Path) -> list[Container]:
     if archive.is_gzip(data):
         data = archive.gunzip(source, data)
     if archive.is_zip(data):
-        return list(_members(source, data))
+        return _open_zip_log(source, data) or list(_members(source, data))
     return [_open(source, data)]
 
 
@@ -93,13 +98,20 @@ def is_log_folder(names: Iterable[str]) -> bool:
     return _log_files(names) != []
 
 
+def beside_log(names: Iterable[str]) -> list[str]:
+    """The files in a folder of events that are no events: other logs, for all we know. Other folders are read whole."""
+    held = set(names)
+    others = [] if held & _FOLDER_LOGS.keys() else held - set(_log_files(held))
+    return sorted(name for name in others if not name.startswith("."))
+
+
 def _log_files(names: Iterable[str]) -> list[str]:
     """The files to read of a log that is a folder; none where it is no such log."""
     held = set(names)
     for marker, others in _FOLDER_LOGS.items():
         if marker in held and (found := [name for name in others if name in held]):
             return [marker, *found]
-    return []
+    return sorted(filter(_EVENT_FILE.match, held))
 
 
 def _open_folder(path: Path) -> Container:
@@ -112,6 +124,27 @@ def _open_folder(path: Path) -> Container:
         values[name] = members[0].documents[0].value
         digest.update(f"{name} {members[0].digest}\n".encode())
     return Container(str(path), "folder", (Document(values),), digest=digest.hexdigest())
+
+
+def _open_zip_log(source: str, data: bytes) -> list[Container]:
+    """The JSON files of a log that is a zip, as one document, and each that cannot be opened; [] for any other zip."""
+    markers = _ZIP_LOGS.keys() & set(archive.names(source, data))
+    if not markers:
+        return []
+    prefixes = tuple(_ZIP_LOGS[marker] for marker in markers)
+    values: dict[str, Any] = {}
+    defects = []
+    for member in archive.unzip(source, data, lambda name: name in markers or name.startswith(prefixes)):
+        name = f"{source}#{member.name}"
+        try:
+            if member.defect:
+                raise BadInputError(f"{name}: {member.defect}")
+            values[member.name] = _open(name, member.data).documents[0].value
+        except (BadInputError, IndexError) as error:
+            defects.append(Container(name, "text", defect=str(error) if str(error) else f"{name}: no JSON"))
+    if not markers & values.keys():
+        raise BadInputError(f"{source}: {str(defects[0].defect).removeprefix(f'{defects[0].source}: ')}")
+    return [Container(source, "folder", (Document(values),), digest=hashlib.sha256(data).hexdigest()), *defects]
 
 
 def _what_instead(path: Path) -> str:

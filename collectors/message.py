@@ -45,5 +45,6 @@ class Message(NamedTuple):
     output_tokens: int | None = None
     started: datetime | None = None
     ended: datetime | None = None
+    raw_time: str | None = None
     span_id: str | None = None
     pointer: Pointer | None = None

@@ -80,7 +80,7 @@ def _speaker(message: Message) -> _Speaker:
 
 def _shared(message: Message) -> dict[str, Any]:
     """What every step of a message takes from it."""
-    keys = ("role", "model", "started", "ended", "span_id", "pointer")
+    keys = ("role", "model", "started", "ended", "raw_time", "span_id", "pointer")
     return {key: getattr(message, key) for key in keys}
 
 

@@ -37,7 +37,7 @@ class Thought(NamedTuple):
 def detect(container: Container) -> str | None:
     """Ours: the folder, or its base solution alone."""
     if container.kind == "folder":
-        return None
+        return None if BASE in container.documents[0].value else f"no file {BASE!r}"
     if container.kind != "json":
         return "no problem folder"
     value = container.documents[0].value

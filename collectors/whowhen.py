@@ -14,6 +14,7 @@ from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
 from tracer.collectors.history import text_of
 from tracer.collectors.magentic import is_magentic, magentic_steps
+from tracer.collectors.messages import decode
 from tracer.errors import BadInputError
 from tracer.records import Label, Recording, Run, Step, content_hash, run_id
 
@@ -46,13 +47,15 @@ def read(container: Container) -> Batch:
 
 
 def _recording(value: Any, source: str, root: str) -> Recording:
-    where = f"{source}{root}"
+    where, raw = f"{source}{root}", value
+    if isinstance(value, dict) and isinstance(value.get("history"), str):  # tables hold a history as JSON text
+        value = {**value, "history": decode(value["history"]) or value["history"]}
     if not isinstance(value, dict) or not isinstance(value.get("history"), list):
         raise BadInputError(f"{where}: 'history' is not a list of messages")
     if not all(isinstance(entry, dict) for entry in value["history"]):
         raise BadInputError(f"{where}: 'history' holds something that is not a message object")
     steps = steps_of(value["history"], source, f"{root}/history")
-    digest = content_hash(value)
+    digest = content_hash(raw)
     run = Run(
         id=run_id(digest),
         content_hash=digest,

@@ -171,6 +171,17 @@ def test_a_label_that_is_no_step_is_one_clear_line(tmp_path: Path, label: Any) -
     assert str(caught.value) == f"{path}/1: mistake_step is {stated!r}, not a step number counted from 0"
 
 
+def test_a_history_that_is_json_text_is_the_same_history(tmp_path: Path) -> None:
+    """As a table holds it whose column is text; the address is of the value as it stands."""
+    numbered = [{**entry, "step": i} for i, entry in enumerate(CHAT)]
+    [whole] = read(written(tmp_path, record(history=numbered), "a.json"))
+    [text] = read(written(tmp_path, record(history=json.dumps(numbered)), "b.json"))
+    told = [[(step.agent, step.kind, step.content) for step in made.steps] for made in (whole, text)]
+    assert told[0] == told[1]
+    assert (text.run.framework, text.run.labels[0].step, len(text.steps)) == (None, 1, 5)
+    assert text.run.id != whole.run.id
+
+
 @pytest.mark.parametrize(("stated", "step"), [("0", 0), (" 3 ", 3), (2, 2), ("99", 99)])
 def test_a_label_may_be_a_text_or_a_number(tmp_path: Path, stated: Any, step: int) -> None:
     """A label past the end is kept: benches list it as a defect."""
