@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from agents import (  # type: ignore[import-not-found]
+from agents import (
     Agent,
     ModelSettings,
     OpenAIChatCompletionsModel,
@@ -29,8 +29,8 @@ from agents import (  # type: ignore[import-not-found]
     function_tool,
     set_trace_processors,
 )
-from agents.tracing.processors import BatchTraceProcessor  # type: ignore[import-not-found]
-from openai import AsyncOpenAI  # type: ignore[import-not-found]
+from agents.tracing.processors import BatchTraceProcessor
+from openai import AsyncOpenAI
 
 QUESTION = "What is the fare to Oslo in USD?"
 WRONG = "The fare to Oslo is 420 USD."
@@ -44,7 +44,7 @@ TURNS: list[tuple[str, Any]] = [
 THOUGHT = "The tool says 420. The user wants USD, so 420 USD."
 
 
-@function_tool  # type: ignore[untyped-decorator]
+@function_tool
 def get_fare(city: str) -> str:
     """The fare to a city."""
     if city != "Oslo":
@@ -52,7 +52,7 @@ def get_fare(city: str) -> str:
     return "420 EUR"
 
 
-@function_tool(needs_approval=True)  # type: ignore[untyped-decorator]
+@function_tool(needs_approval=True)
 def book(city: str) -> str:
     """Book a flight."""
     return f"booked {city}"

@@ -1,13 +1,26 @@
 """Google ADK: requests and replies in Gemini's shape, tools with MCP answers, and spans that only gather."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tracer.collectors.conventions import reading
+from tracer.collectors.ingest import read_recordings
 from tracer.collectors.spans import runs_from_spans
 from tracer.records import Recording, Span
+
+REAL = Path(__file__).parent / "data/telemetry"
+"""What `scripts/capture_telemetry.py` made; `versions.json` says with which releases."""
+
+
+def captured(name: str) -> Recording:
+    """The one run of a captured file."""
+    ((recording,), skipped) = read_recordings([REAL / name])
+    assert skipped == []
+    return recording
+
 
 SCOPE = "gcp.vertex.agent"
 REQUEST: dict[str, Any] = {
@@ -139,3 +152,43 @@ def test_spans_that_only_gather_make_no_step(name: str) -> None:
     """Whatever they hold of the parts."""
     found = {"tool_call_args": "N/A", "gen_ai.tool.name": "(merged tools)"} if "tool" in name else {"event_id": "e"}
     assert reading(span(1, None, name, **found)) is None
+
+
+@pytest.mark.parametrize("name", ["adk_1.jsonl", "adk_2.jsonl"])
+def test_a_real_run_is_told_alike_from_both_schemas(name: str) -> None:
+    """The old one keeps requests and replies as JSON, the new one GenAI attributes; the story is the script's."""
+    recording = captured(name)
+    assert [(step.agent, step.kind, step.tool) for step in recording.steps] == [
+        ("triage", "system", None),
+        ("user", "message", None),
+        ("triage", "handoff", "transfer_to_agent"),
+        ("transfer_to_agent", "tool_result", "transfer_to_agent"),
+        ("researcher", "system", None),
+        ("user", "message", None),
+        ("user", "message", None),
+        ("researcher", "tool_call", "get_fare"),
+        ("get_fare", "tool_result", "get_fare"),
+        ("researcher", "tool_call", "get_fare"),
+        ("get_fare", "tool_result", "get_fare"),
+        ("researcher", "message", None),
+    ]
+    handoff, handed, failed, again, answer = (recording.steps[index] for index in (2, 3, 8, 9, 11))
+    assert (handoff.recipient, handed.tool_status) == ("researcher", "ok")
+    assert (failed.tool_status, failed.parents) == ("error", (7,))
+    assert (again.content, answer.content) == ("Again.", "It is 420 USD.")
+    assert sum(step.input_tokens or 0 for step in recording.steps) == 4 * 10
+    assert (recording.run.task, recording.run.framework) == ("Fare to Oslo in USD?", "google-adk")
+
+
+def test_an_id_that_is_not_specified_is_none() -> None:
+    """ADK writes words where a call has no id."""
+    unknown = {"gen_ai.tool.call.id": "<not specified>"}
+    call, result = run(span(1, None, "invocation"), tool(2, {"result": "<not specified>"}, **unknown)).steps
+    assert (call.call_id, result.tool_status) == ("2", "unknown")
+
+
+def test_a_transfer_whose_arguments_were_not_captured_names_nobody() -> None:
+    """The tool is called `transfer_to_agent` whoever takes over."""
+    named = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "transfer_to_agent", "event_id": "e"}
+    handoff = run(span(1, None, "execute_tool transfer_to_agent", **named)).steps[0]
+    assert (handoff.kind, handoff.recipient) == ("handoff", None)

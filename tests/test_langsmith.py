@@ -13,6 +13,17 @@ from tracer.collectors.registry import recognise
 from tracer.errors import BadInputError
 from tracer.records import Recording, Span
 
+REAL = Path(__file__).parent / "data/telemetry"
+"""What `scripts/capture_telemetry.py` made; `versions.json` says with which releases."""
+
+
+def captured(name: str) -> Recording:
+    """The one run of a captured file."""
+    ((recording,), skipped) = read_recordings([REAL / name])
+    assert skipped == []
+    return recording
+
+
 ROOT = "a8b34ded-ccd2-4fb7-bccb-000000000001"
 
 
@@ -191,3 +202,21 @@ def test_the_real_body_is_one_call_of_a_reasoning_model(real_logs: Path) -> None
     assert (answer.reasoning_state, answer.reasoning) == ("unreadable", None)
     assert answer.model == "o1-mini-2024-09-12"
     assert (recording.run.outcome, recording.run.format) == ("unknown", "langsmith")
+
+
+def test_a_real_graph_is_told_whole() -> None:
+    """The bodies that the SDK sent: a researcher, its tool that fails once, and an accountant."""
+    recording = captured("langsmith.jsonl")
+    assert [(step.agent, step.kind, step.tool) for step in recording.steps] == [
+        ("user", "message", None),
+        ("researcher", "tool_call", "get_fare"),
+        ("get_fare", "tool_result", "get_fare"),
+        ("researcher", "tool_call", "get_fare"),
+        ("get_fare", "tool_result", "get_fare"),
+        ("researcher", "message", None),
+        ("accountant", "message", None),
+    ]
+    assert [step.tool_status for step in recording.steps if step.kind == "tool_result"] == ["error", "ok"]
+    assert (recording.steps[2].content, recording.steps[4].content) == ("LookupError('no city Osloo')", "420 EUR")
+    assert sum(step.input_tokens or 0 for step in recording.steps) == 4 * 10
+    assert (recording.run.task, recording.run.framework) == ("Fare to Oslo in USD?", "langgraph")

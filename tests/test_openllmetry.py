@@ -1,14 +1,26 @@
 """OpenLLMetry in both generations: flat prompts, entities, LangChain's wrappings, hand-offs, and what makes no step."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tracer.collectors import openllmetry
 from tracer.collectors.conventions import reading
+from tracer.collectors.ingest import read_recordings
 from tracer.collectors.spans import runs_from_spans
 from tracer.records import Recording, Span
+
+REAL = Path(__file__).parent / "data/telemetry"
+"""What `scripts/capture_telemetry.py` made; `versions.json` says with which releases."""
+
+
+def captured(name: str) -> Recording:
+    """The one run of a captured file."""
+    ((recording,), skipped) = read_recordings([REAL / name])
+    assert skipped == []
+    return recording
 
 
 def span(number: int, parent: int | None = None, name: str = "", **found: Any) -> Span:
@@ -233,3 +245,52 @@ def test_a_hostile_repr_is_only_text(text: str) -> None:
     result = run(span(1, **found, traceloop__entity__output=json.dumps({"output": text, "kwargs": {}}))).steps[1]
     assert result.kind == "tool_result"
     assert result.content in {text, "\\x"}
+
+
+GRAPH = [
+    ("user", "message", None),
+    ("researcher", "tool_call", "get_fare"),
+    ("get_fare", "tool_result", "get_fare"),
+    ("researcher", "tool_call", "get_fare"),
+    ("get_fare", "tool_result", "get_fare"),
+    ("researcher", "message", None),
+    ("accountant", "message", None),
+]
+"""The captured graph: a call that fails, the call again, the fare, and the accountant's last word."""
+
+
+def test_a_real_graph_of_2026_is_told_whole() -> None:
+    """Release 0.62.4: GenAI attributes inside Traceloop's wrappings, agents from the graph's nodes."""
+    recording = captured("openllmetry_2026.jsonl")
+    assert [(step.agent, step.kind, step.tool) for step in recording.steps] == GRAPH
+    assert [step.parents for step in recording.steps] == [(), (0,), (1,), (2,), (3,), (4,), (5,)]
+    assert [step.tool_status for step in recording.steps if step.kind == "tool_result"] == ["error", "ok"]
+    assert recording.steps[2].content == "LookupError: no city Osloo"
+    assert sum(step.input_tokens or 0 for step in recording.steps) == 4 * 10
+    assert recording.run.framework == "langgraph"
+
+
+def test_a_real_graph_of_2025_is_told_as_far_as_it_was_logged() -> None:
+    """Release 0.40.0 loses the calls of an answer and a tool message's id: the tools' spans tell of the calls."""
+    recording = captured("openllmetry_2025.jsonl")
+    spoken = [(step.agent, step.content) for step in recording.steps if step.kind == "message" and step.content]
+    assert spoken == [
+        ("user", "Fare to Oslo in USD?"),
+        ("researcher", "Again."),
+        ("researcher", "420 EUR."),
+        ("accountant", "It is 420 USD."),
+    ]
+    calls = [(step.tool, step.arguments) for step in recording.steps if step.kind == "tool_call"]
+    assert calls == [("get_fare", '{"city":"Osloo"}'), ("get_fare", '{"city":"Oslo"}')]
+    assert [step.tool_status for step in recording.steps if step.tool and step.kind == "tool_result"] == ["error", "ok"]
+    assert recording.run.framework == "langgraph"
+
+
+@pytest.mark.parametrize(("side", "role"), [("prompt", "tool"), ("completion", "assistant")])
+def test_a_role_that_is_unknown_is_the_one_that_was_not_known_then(side: str, role: str) -> None:
+    """Releases of 2025 knew no tool messages, and encoded an empty text."""
+    found = {f"gen_ai.{side}.0.role": "unknown", f"gen_ai.{side}.0.content": '""', "llm.request.type": "chat"}
+    activity = reading(Span(trace_id="t", span_id="s", attributes=found))
+    assert activity is not None
+    ((message,),) = [each for each in (activity.inputs, activity.outputs) if each]
+    assert (message.role, message.text) == (role, "")

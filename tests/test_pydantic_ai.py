@@ -1,13 +1,25 @@
 """Pydantic AI's spans in the three versions of its instrumentation."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tracer.collectors.conventions import reading
+from tracer.collectors.ingest import read_recordings
 from tracer.collectors.spans import runs_from_spans
 from tracer.records import Recording, Span
+
+REAL = Path(__file__).parent / "data/telemetry"
+"""What `scripts/capture_telemetry.py` made; `versions.json` says with which releases."""
+
+
+def captured(name: str) -> Recording:
+    """The one run of a captured file."""
+    ((recording,), skipped) = read_recordings([REAL / name])
+    assert skipped == []
+    return recording
 
 
 def span(number: int, parent: int | None, name: str, **found: Any) -> Span:
@@ -116,3 +128,25 @@ def test_events_that_are_no_list_are_nothing() -> None:
     activity = reading(span(1, None, "chat m", **chat, events='[{"event.na'))
     assert activity is not None
     assert (activity.inputs, activity.outputs) == ((), ())
+
+
+@pytest.mark.parametrize("name", ["pydantic_ai_1.jsonl", "pydantic_ai_2.jsonl"])
+def test_a_real_run_is_told_alike_from_every_version(name: str) -> None:
+    """Release 1.26 with version 1 of its instrumentation, release 2.68 with its default; the story is the script's."""
+    recording = captured(name)
+    assert [(step.agent, step.kind, step.tool) for step in recording.steps] == [
+        ("researcher", "system", None),
+        ("user", "message", None),
+        ("researcher", "tool_call", "get_fare"),
+        ("get_fare", "tool_result", "get_fare"),
+        ("researcher", "tool_call", "get_fare"),
+        ("get_fare", "tool_result", "get_fare"),
+        ("researcher", "message", None),
+    ]
+    asked, failed, again, fare, answer = recording.steps[2:]
+    assert (asked.reasoning, asked.arguments) == ("I need the fare.", '{"city":"Osloo"}')
+    assert failed.content.startswith("no city Osloo")
+    assert (failed.tool_status, failed.tool_rule) == ("error", "status: error")
+    assert (again.content, fare.content, answer.content) == ("Again.", "420 EUR", "It is 420 USD.")
+    assert [step.parents for step in recording.steps] == [(), (), (1,), (2,), (3,), (4,), (5,)]
+    assert recording.run.framework == "pydantic-ai"
