@@ -84,15 +84,19 @@ def _blocks(span: Span) -> list[Mapping[str, Any]]:
 def _threads(ordered: Sequence[Span]) -> list[Branch]:
     """The session first, then the sub-agents in order of appearance."""
     keys: dict[str, str] = {}
+    told = {span.span_id for span in ordered if span.name in SAID or _notice(span)}
+    above: dict[str, str] = {}
     grouped: dict[str, list[Span]] = defaultdict(list)
     for span in ordered:
         key = ""
         if span.attributes["side"]:
             key = span.attributes["agent"] or keys.get(span.parent_id or "") or span.span_id
         keys[span.span_id] = key
-        if span.name in SAID or _notice(span):
+        parent = span.parent_id or ""
+        above[span.span_id] = parent if parent in told else above.get(parent, "")
+        if span.span_id in told:
             grouped[key].append(span)
-    return [_thread(key, grouped[key]) for key in sorted(grouped, key=lambda key: key != "")]
+    return [_thread(key, grouped[key], above) for key in sorted(grouped, key=lambda key: key != "")]
 
 
 def _notice(span: Span) -> bool:
@@ -101,25 +105,29 @@ def _notice(span: Span) -> bool:
     return span.name == "system" and isinstance(content, str) and bool(content.strip())
 
 
-def _thread(key: str, lines: Sequence[Span]) -> Branch:
-    """Drop the branches that another one, which goes on later, has replaced."""
+def _thread(key: str, lines: Sequence[Span], above: Mapping[str, str]) -> Branch:
+    """Drop the branches that another one, which goes on later, has replaced.
+
+    `above` names the line before, past those of bookkeeping. Two prompts behind one line are rivals, and so are two
+    replies; a reply and a prompt are not, for a user may write while the agent works.
+    """
     last = {span.span_id: place for place, span in enumerate(lines)}
     for span in reversed(lines):
-        if span.parent_id in last:
-            last[span.parent_id] = max(last[span.parent_id], last[span.span_id])
-    turns: dict[str, list[Span]] = defaultdict(list)
+        if (parent := above[span.span_id]) in last:
+            last[parent] = max(last[parent], last[span.span_id])
+    turns: dict[tuple[str, str], list[Span]] = defaultdict(list)
     opened: set[str] = set()
     for span in lines:
         message = str(_message(span).get("id") or "")
         if _opens_turn(span) and message not in opened:
-            turns[span.parent_id or ""].append(span)
+            turns[above[span.span_id], span.name].append(span)
         opened |= {message} if message else set()
     rivals = (
-        sorted(each, key=lambda span: last[span.span_id])[:-1] for parent, each in turns.items() if parent in last
+        sorted(each, key=lambda span: last[span.span_id])[:-1] for (parent, _), each in turns.items() if parent in last
     )
     gone = {span.span_id for each in rivals for span in each}
     for span in lines:
-        if span.parent_id in gone:
+        if above[span.span_id] in gone:
             gone.add(span.span_id)
     kept = tuple(span for span in lines if span.span_id not in gone)
     return Branch(key, kept, len(lines) - len(kept))
@@ -225,7 +233,8 @@ def _told(thread: Branch, agent: str) -> Iterable[Message]:
         message = _heard(lines[0], agent)
         results = tuple(each for each in message.results if each.id is None or each.id not in answered)
         answered |= {each.id for each in results if each.id}
-        again = content_hash([_line(lines[0]).get("timestamp"), message.text, len(message.results)])
+        when = _line(lines[0]).get("timestamp") or lines[0].span_id  # two words alike are no copy without their times
+        again = content_hash([when, message.text, len(message.results)])
         if (results or message.text.strip()) and (results or again not in seen):
             asked = bool(thread.key) and not seen and message.role == "user"
             seen.add(again)

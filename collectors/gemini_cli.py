@@ -14,6 +14,7 @@ from tracer.collectors.chat import child, where
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
 from tracer.collectors.conversation import Conversation, recording
+from tracer.collectors.json_values import Document
 from tracer.collectors.message import Call, Message, Result
 from tracer.collectors.messages import arguments_text, json_text
 from tracer.collectors.times import utc
@@ -42,14 +43,21 @@ def detect(container: Container) -> str | None:
 
 
 def read(container: Container) -> Batch:
-    """One run."""
-    head = container.documents[0].value
-    if "messages" in head:
-        at = Pointer(file=container.source)
-        entries = [(entry, child(child(at, "messages"), str(n))) for n, entry in enumerate(head["messages"])]
-        return Batch((_recording(head, entries, container.source),))
-    raw = [document.value for document in container.documents]
-    return Batch((_recording(raw, list(_standing(container)), container.source),))
+    """One run for each object, or one for the lines behind a head."""
+    if "messages" not in container.documents[0].value:
+        raw = [document.value for document in container.documents]
+        return Batch((_recording(raw, list(_standing(container)), container.source),))
+    return Batch(tuple(_whole(document, container.source) for document in container.documents))
+
+
+def _whole(document: Document, source: str) -> Recording:
+    at = Pointer(file=source, line=document.line)
+    listed = document.value.get("messages") if isinstance(document.value, Mapping) else None
+    if not isinstance(listed, list):
+        raise BadInputError(f"{where(at)}: no list 'messages', unlike in the values before")
+    at = child(at, "messages")
+    entries = [(entry, child(at, str(number))) for number, entry in enumerate(listed)]
+    return _recording(document.value, entries, source)
 
 
 def _standing(container: Container) -> Iterator[tuple[Any, Pointer]]:

@@ -21,32 +21,42 @@ from tracer.records import Outcome, Pointer, Recording, Step
 
 NAME = "openhands"
 _SAMPLE = 20
+_VERSIONS = (openhands_v1, openhands_v0)
 Event = tuple[Any, Pointer]
 
 
 def detect(container: Container) -> str | None:
-    """Ours when the first values, or those of a history, are events of either version."""
-    for document in container.documents[:1]:
-        values = [event for event, _ in _events(document.value, Pointer(file=""))]
-        if len(container.documents) > 1 and not (isinstance(document.value, Mapping) and "history" in document.value):
-            values = [each.value for each in container.documents[:_SAMPLE]]
-        if any(openhands_v1.is_event(value) or openhands_v0.is_event(value) for value in values[:_SAMPLE]):
-            return None
+    """Ours when one of the first values, or of those in a history, is an event of either version."""
+    if not container.documents:
+        return "no JSON"
+    lines = [each.value for each in container.documents[:_SAMPLE]]
+    inside = [event for event, _ in _events(lines[0], Pointer(file=""))][:_SAMPLE]
+    if any(version.is_event(value) for value in (lines if _by_line(container) else inside) for version in _VERSIONS):
+        return None
     return "no events with 'kind' and 'source', nor with 'action' or 'observation', 'source' and 'id'"
+
+
+def _by_line(container: Container) -> bool:
+    """Is each line one event, and not a whole history?"""
+    return len(container.documents) > 1 and not _row(container.documents[0].value)
+
+
+def _row(value: Any) -> Mapping[str, Any]:
+    """The row of an evaluation, in which a history stands beside its result; empty where it is none."""
+    return value if isinstance(value, Mapping) and "history" in value else {}
 
 
 def read(container: Container) -> Batch:
     """One run for each list of events; lines of events are one."""
-    first = container.documents[0].value
     at = Pointer(file=container.source)
-    if len(container.documents) > 1 and not (isinstance(first, Mapping) and "history" in first):
+    if _by_line(container):
         events = [(each.value, at.model_copy(update={"line": each.line})) for each in container.documents]
-        return Batch((_recording([event for event, _ in events], {}, events),))
+        return Batch((_recording([event for event, _ in events], {}, events, container.source),))
     found = []
     for document in container.documents:
         place = at.model_copy(update={"line": document.line})
-        facts = document.value if isinstance(document.value, Mapping) and "history" in document.value else {}
-        found.append(_recording(document.value, facts, list(_events(document.value, place))))
+        events = list(_events(document.value, place))
+        found.append(_recording(document.value, _row(document.value), events, container.source))
     return Batch(tuple(found))
 
 
@@ -67,14 +77,14 @@ def _events(value: Any, at: Pointer) -> Iterator[Event]:
         yield value, at
 
 
-def _recording(raw: Any, facts: Mapping[str, Any], events: list[Event]) -> Recording:
+def _recording(raw: Any, facts: Mapping[str, Any], events: list[Event], source: str) -> Recording:
     objects = [(event, at) for event, at in events if isinstance(event, Mapping)]
     version = openhands_v1 if any(openhands_v1.is_event(event) for event, _ in objects[:_SAMPLE]) else openhands_v0
     left_out = Counter[str]({"?": len(events) - len(objects)}) if len(objects) < len(events) else Counter[str]()
     messages: list[Message] = version.messages(objects, left_out)
     others = ", ".join(f"{kind} {count}" for kind, count in sorted(left_out.items()))
     notes = (f"events that are no steps: {others}",) if others else ()
-    made = recording(Conversation(raw, tuple(messages), notes=notes), objects[0][1].file, NAME, framework="openhands")
+    made = recording(Conversation(raw, tuple(messages), notes=notes), source, NAME, framework="openhands")
     outcome, said_by = _outcome(facts, version.status(objects))
     times = [step.started for step in made.steps if step.started]
     group, task = facts.get("instance_id"), facts.get("instruction")

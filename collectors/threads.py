@@ -39,11 +39,13 @@ class _Chunk(NamedTuple):
 
 def weave(threads: Sequence[Thread], *, by_time: bool = True) -> tuple[Step, ...]:
     """The steps of all threads, numbered from 0; each thread keeps its order. Times count only where all are told."""
+    if len(threads) == 1:
+        return steps_from_messages(threads[0].messages)
     chunks = [_chunks(number, thread) for number, thread in enumerate(threads)]
     timed = by_time and all(message.started for thread in threads for message in thread.messages)
     ordered = _by_time(chunks) if timed else _spliced(threads, chunks)
     places = {(chunk.thread, step.index): place for place, (chunk, step) in enumerate(_each(ordered))}
-    steps = [_moved(chunk.thread, step, places) for chunk, step in _each(ordered)]
+    steps = [_moved(threads, chunk.thread, step, places) for chunk, step in _each(ordered)]
     return tuple(_declared(threads, [chunk.thread for chunk, _ in _each(ordered)], steps))
 
 
@@ -52,12 +54,11 @@ def _each(chunks: Iterable[_Chunk]) -> Iterable[tuple[_Chunk, Step]]:
 
 
 def _chunks(number: int, thread: Thread) -> list[_Chunk]:
-    """A thread's steps by message: ids of calls mean nothing outside their thread."""
+    """A thread's steps by message, whose place stands in for its span; ids of calls mean nothing outside a thread."""
     numbered = [message._replace(span_id=str(place)) for place, message in enumerate(thread.messages)]
     found = [_Chunk(number, []) for _ in numbered]
     for step in steps_from_messages(numbered):
-        place = int(step.span_id or 0)
-        found[place].steps.append(step.model_copy(update={"span_id": thread.messages[place].span_id}))
+        found[int(step.span_id or 0)].steps.append(step)
     return [chunk for chunk in found if chunk.steps]
 
 
@@ -114,9 +115,11 @@ def _starts(threads: Sequence[Thread], number: int, holder: int, step: Step) -> 
     )
 
 
-def _moved(thread: int, step: Step, places: dict[tuple[int, int], int]) -> Step:
-    parents = tuple(places[thread, parent] for parent in step.parents)
-    return step.model_copy(update={"index": places[thread, step.index], "parents": parents})
+def _moved(threads: Sequence[Thread], number: int, step: Step, places: dict[tuple[int, int], int]) -> Step:
+    """A step at its place in the run, with its own span again."""
+    parents = tuple(places[number, parent] for parent in step.parents)
+    span = threads[number].messages[int(step.span_id or 0)].span_id
+    return step.model_copy(update={"index": places[number, step.index], "parents": parents, "span_id": span})
 
 
 def _declared(threads: Sequence[Thread], owners: Sequence[int], steps: list[Step]) -> list[Step]:

@@ -85,6 +85,12 @@ def test_history_that_is_written_again_counts_once(tmp_path: Path) -> None:
     assert said(tmp_path, first + again) == [("user", "Hi"), ("claude", ""), ("Bash", "ok")]
 
 
+def test_the_same_words_without_a_time_are_said_twice(tmp_path: Path) -> None:
+    """Only a copy has the time, too."""
+    lines = [line("u1", "user", "Go on."), line("u2", "user", "Go on.", "u1")]
+    assert len(said(tmp_path, [{**each, "timestamp": None} for each in lines])) == 2
+
+
 def test_a_rewound_branch_is_left_out_and_counted(tmp_path: Path) -> None:
     """Two prompts under one reply: the one that goes on counts."""
     lines = [
@@ -98,6 +104,32 @@ def test_a_rewound_branch_is_left_out_and_counted(tmp_path: Path) -> None:
     run, steps = told(tmp_path, lines)
     assert [step.content for step in steps] == ["Hi", "Hello.", "Keep it.", "Kept."]
     assert run.notes == ("2 lines of branches that were rewound are left out",)
+
+
+def test_a_branch_is_followed_past_lines_of_bookkeeping(tmp_path: Path) -> None:
+    """Hooks and attachments stand between a line and the next."""
+    hook = {"type": "progress", "sessionId": "s", "isSidechain": False}
+    lines = [
+        line("u1", "user", "Hi"),
+        {**hook, "uuid": "p2", "parentUuid": "u1"},
+        line("u3", "user", "Delete it.", "p2"),
+        {**hook, "uuid": "p4", "parentUuid": "u3"},
+        line("a5", "assistant", "Deleted.", "p4", message={"id": "m1"}),
+        line("u6", "user", "Keep it.", "u1"),
+    ]
+    run, steps = told(tmp_path, lines)
+    assert [step.content for step in steps] == ["Hi", "Keep it."]
+    assert run.notes[-1] == "2 lines of branches that were rewound are left out"
+
+
+def test_what_a_user_writes_while_the_agent_works_replaces_nothing(tmp_path: Path) -> None:
+    """A reply and a prompt behind one line."""
+    lines = [
+        line("u1", "user", "Hi"),
+        line("a2", "assistant", "Hello.", "u1", message={"id": "m1"}),
+        line("u3", "user", "Quick!", "u1"),
+    ]
+    assert [content for _, content in said(tmp_path, lines)] == ["Hi", "Hello.", "Quick!"]
 
 
 def test_parallel_calls_are_no_branches(tmp_path: Path) -> None:

@@ -116,6 +116,13 @@ def test_a_message_that_is_no_object_says_where(tmp_path: Path) -> None:
         read(tmp_path, [entry("1", "user", "Hi"), 5])
 
 
+def test_several_sessions_in_a_file_are_several_runs(tmp_path: Path) -> None:
+    """One object per line."""
+    sessions = [{**HEAD, "sessionId": name, "messages": [entry("1", "user", name)]} for name in "ab"]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, sessions)))
+    assert [run.task for run, _ in read_recordings([tmp_path / "a.jsonl"])[0]] == ["a", "b"]
+
+
 def test_a_head_alone_is_no_session(tmp_path: Path) -> None:
     """Nor is a list of messages without its head."""
     (tmp_path / "a.json").write_text(json.dumps(HEAD))

@@ -99,6 +99,14 @@ def test_several_rows_are_several_runs(tmp_path: Path) -> None:
     assert [run.group for run, _ in recordings] == ["0", "1", "2"]
 
 
+def test_a_row_without_events_does_not_stop_the_others(tmp_path: Path) -> None:
+    """It has no steps."""
+    rows = [{"history": V0}, {"history": [5]}, {"history": []}, 7, {"history": V1}]
+    (tmp_path / "output.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    recordings, _ = read_recordings([tmp_path / "output.jsonl"])
+    assert [len(steps) for _, steps in recordings] == [3, 3]
+
+
 def test_what_is_no_event_is_counted(tmp_path: Path) -> None:
     """A number among events, and a kind that is not known."""
     odd = [5, {"kind": "HologramEvent", "source": "agent", "id": "x"}]
