@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tracer.errors import TracerError
 from tracer.records import Outcome, Recording, Step
 from tracer.replaying import Fork, Lived, ReplayError
 
@@ -66,6 +67,8 @@ def called(name: str, fork: Fork, function: Callable[..., Any], *given: Any, **n
     """What the user's function returns; what it raises becomes one line that says where."""
     try:
         return function(*given, **named)
+    except TracerError:
+        raise
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{place.filename.rsplit('/', 1)[-1]}, line {place.lineno}"
