@@ -7,6 +7,7 @@ It may return new steps (`tracer.records.Step`, or dicts with at least `agent` a
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import inspect
 import traceback
@@ -64,9 +65,10 @@ def revision(function: Any) -> str | None:
 
 
 def called(name: str, fork: Fork, function: Callable[..., Any], *given: Any, **named: Any) -> Any:
-    """What the user's function returns; what it raises becomes one line that says where."""
+    """What the user's function returns, awaited where it has to be; what it raises becomes one line that says where."""
     try:
-        return function(*given, **named)
+        value = function(*given, **named)
+        return asyncio.run(value) if inspect.iscoroutine(value) else value
     except TracerError:
         raise
     except Exception as error:
