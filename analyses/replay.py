@@ -86,6 +86,8 @@ class Setting(NamedTuple):
     """The replayer as the user names it."""
     replayer: Replayer
     keeper: Keeper
+    revision: str | None = None
+    """The user's word for this version of the system: forks of other versions are not taken for its own."""
 
     @property
     def stand_in(self) -> str | None:
@@ -197,7 +199,7 @@ class _Pending:
 def key(setting: Setting, fork: Fork) -> str:
     """A digest of all that a fork is made from: run, replayer and its revision, kept steps, which is edited, seed."""
     kept = [step.model_dump(exclude={"pointer", "index"}) for step in fork.kept]
-    by = [setting.name, getattr(setting.replayer, "revision", None), setting.stand_in]
+    by = [setting.name, getattr(setting.replayer, "revision", None), setting.revision, setting.stand_in]
     made = [setting.recording.run.content_hash, *by, kept, fork.edited is not None, fork.seed]
     return _digest(made)
 

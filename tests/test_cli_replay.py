@@ -107,6 +107,13 @@ def test_json_has_the_published_form_and_the_second_call_lives_nothing(call: Cal
     assert len(lived(tmp_path)) == 16
 
 
+def test_another_revision_of_the_system_lives_its_own_forks(call: Call, app: str, tmp_path: Path) -> None:
+    """For what changes outside of the function's file; the old ones stay."""
+    command = ("replay", "@last", "--at", 1, "--resample", 2, "--with", f"{app}:replay", "--json")
+    assert [call(*command, "--revision", name).json["drawn"] for name in ("new prompt", "old", "old")] == [4, 4, 0]
+    assert len(lived(tmp_path)) == 8
+
+
 def test_a_replay_that_was_killed_goes_on(call: Call, app: str, tmp_path: Path) -> None:
     """Killed at the twelfth fork, which dies with it and with at most a second's work; the rest is lived once."""
     (tmp_path / "slow").touch()
