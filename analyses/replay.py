@@ -20,6 +20,7 @@ from contextlib import closing
 from typing import Any, Literal, NamedTuple, Protocol
 
 from tracer.analyses.flips import MARGIN, arm, effect, settling, verdict
+from tracer.analyses.view import View
 from tracer.answers import answer
 from tracer.equivalence import NONE, TRUNCATED, same
 from tracer.errors import TracerError
@@ -85,6 +86,8 @@ class Setting(NamedTuple):
     """The replayer as the user names it."""
     replayer: Replayer
     keeper: Keeper
+    revision: str | None = None
+    """The user's word for this version of the system: forks of other versions are not taken for its own."""
 
     @property
     def stand_in(self) -> str | None:
@@ -196,7 +199,7 @@ class _Pending:
 def key(setting: Setting, fork: Fork) -> str:
     """A digest of all that a fork is made from: run, replayer and its revision, kept steps, which is edited, seed."""
     kept = [step.model_dump(exclude={"pointer", "index"}) for step in fork.kept]
-    by = [setting.name, getattr(setting.replayer, "revision", None), setting.stand_in]
+    by = [setting.name, getattr(setting.replayer, "revision", None), setting.revision, setting.stand_in]
     made = [setting.recording.run.content_hash, *by, kept, fork.edited is not None, fork.seed]
     return _digest(made)
 
@@ -255,7 +258,7 @@ def _recorded(run: Run, steps: Sequence[Step]) -> tuple[Literal["outcome", "answ
     """What a fork is compared with."""
     if run.outcome != "unknown":
         return "outcome", run.outcome
-    said = run.answer or answer(steps[-1].content)
+    said = run.answer or _said(steps)
     if said in {NONE, TRUNCATED}:
         raise TracerError(
             f"how run {run.id} ended is not known, nor its answer: say so with `tracer mark {run.id} --failed`"
@@ -263,10 +266,15 @@ def _recorded(run: Run, steps: Sequence[Step]) -> tuple[Literal["outcome", "answ
     return "answer", said
 
 
+def _said(steps: Sequence[Step]) -> str:
+    """The answer in the last words of substance; `none` without one."""
+    return answer(steps[View(steps).symptom].content)
+
+
 def _flipped(run: Run, recorded: str, fork: Recording) -> bool | None:
     if run.outcome != "unknown":
         return None if fork.run.outcome == "unknown" else fork.run.outcome != run.outcome
-    said = fork.run.answer or answer(fork.steps[-1].content)
+    said = fork.run.answer or _said(fork.steps)
     return None if said in {NONE, TRUNCATED} else not same(recorded, said)
 
 

@@ -168,6 +168,7 @@ def test_where_the_replayer_does_not_know_the_expected_answer_decides() -> None:
     assert (found.changed.flips, found.verdict) == (10, "cause")
     blind = replay(setting(Team(says=False), recording(expected=None)), 1, edited("It saw 12."))
     assert (blind.changed.n, blind.changed.unknown, blind.verdict) == (0, 10, "inconclusive")
+    assert blind.settles is None
 
 
 def test_where_no_outcome_is_known_another_answer_is_a_flip() -> None:

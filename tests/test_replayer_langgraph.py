@@ -217,10 +217,11 @@ def test_a_node_that_names_the_next_one_itself_keeps_what_it_named(tmp_path: Pat
 
 
 def test_what_a_trace_tells_beside_the_messages_is_passed_over(system: LangGraph) -> None:
-    """A run read from spans has no user's step, and steps of its own; its prefix finds the same checkpoint."""
+    """A run read from spans has no user's step, and steps of its own; it may word a tool's answer as the tool did."""
     steps = system.recording().steps
     inner = Step(index=3, agent="table", kind="thought", content="looking it up")
-    [lived] = system([Fork((*steps[1:3], inner, *steps[3:4]), None, 1)])
+    raw = steps[3].model_copy(update={"content": "{'reef': 12, 'bay': 7}"})
+    [lived] = system([Fork((*steps[1:3], inner, raw), None, 1)])
     assert RAN == ["solver", "checker", "reporter"]
     assert lived.steps[0].agent == "solver"
 

@@ -176,20 +176,21 @@ def replay(
     margin: float | None = None,
     budget: int | None = None,
     budget_tokens: int | None = None,
+    revision: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Replayed:
     """Change step `at` of a run, let everything after it happen again, and say whether that changes how it ends.
 
     `replayer` is `module:function` or the name of another one (`tracer.replaying`). The step is said anew unless `edit`
     names a file with what it says instead, or `correct` asks the replayer for that. `forks` are lived with the change
-    and, if `compare`, as many without it; each is kept as a run, and none is lived twice.
+    and, if `compare`, as many without it; each is kept as a run, and none is lived twice with the same `revision`.
     """
     from tracer.config import database_path
     from tracer.forking import Options
     from tracer.forking import replay as replayed
 
     file = Path(edit) if edit is not None else None
-    options = Options(replayer, file, correct, forks, compare, margin, budget, budget_tokens)
+    options = Options(replayer, file, correct, forks, compare, margin, budget, budget_tokens, revision)
     return replayed(database_path(Path(db) if db is not None else None), run, at, options, progress)
 
 
@@ -206,6 +207,7 @@ def synthesise(
     margin: float | None = None,
     budget: int | None = None,
     budget_tokens: int | None = None,
+    revision: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Made:
     """Plant faults in successful runs until n of them fail of it, and write those runs into a folder, labelled.
@@ -217,7 +219,7 @@ def synthesise(
     from tracer.planting import Options
     from tracer.planting import synthesise as planted
 
-    options = Options(replayer, n, tuple(faults), seed, forks, margin, budget, budget_tokens)
+    options = Options(replayer, n, tuple(faults), seed, forks, margin, budget, budget_tokens, revision)
     return planted(database_path(Path(db) if db is not None else None), runs, Path(folder), options, progress)
 
 

@@ -37,6 +37,8 @@ class Options(NamedTuple):
     margin: float | None = None
     budget: int | None = None
     budget_tokens: int | None = None
+    revision: str | None = None
+    """The user's word for this version of the system; forks of other versions are lived anew."""
 
 
 class StoreKeeper:
@@ -69,7 +71,7 @@ def replay(path: Path, ref: str, at: int, options: Options, progress: Progress |
         recording = Recording(run, tuple(store.steps(run.id)))
     if not at < len(recording.steps):
         raise NoSuchRunError(f"run {run.id} has steps 0 to {len(recording.steps) - 1}: there is no step {at}")
-    setting = setting_of(path, options.replayer, recording)
+    setting = setting_of(path, options.replayer, recording, options.revision)
     return replayed(
         setting,
         at,
@@ -82,12 +84,13 @@ def replay(path: Path, ref: str, at: int, options: Options, progress: Progress |
     )
 
 
-def setting_of(path: Path, name: str, recording: Recording) -> Setting:
+def setting_of(path: Path, name: str, recording: Recording, revision: str | None = None) -> Setting:
     """The replayer of a name for a run, with the store as its keeper."""
     from tracer.analyses.replay import Setting
 
     replayer = load(name, recording)
-    return Setting(recording, name, replayer, StoreKeeper(path, name, getattr(replayer, "stand_in", None)))
+    keeper = StoreKeeper(path, name, getattr(replayer, "stand_in", None))
+    return Setting(recording, name, replayer, keeper, revision)
 
 
 def _change(setting: Setting, at: int, options: Options) -> Change:

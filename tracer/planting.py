@@ -33,6 +33,8 @@ class Options(NamedTuple):
     margin: float | None = None
     budget: int | None = None
     budget_tokens: int | None = None
+    revision: str | None = None
+    """The user's word for this version of the system."""
 
 
 class Made(NamedTuple):
@@ -56,7 +58,7 @@ def synthesise(
     with Store.open(path, read_only=True) as store:
         runs = [store.run(ref) for ref in refs] or _successes(store)
         recordings = [Recording(run, tuple(store.steps(run.id))) for run in {run.id: run for run in runs}.values()]
-    settings = [setting_of(path, options.replayer, recording) for recording in recordings]
+    settings = [setting_of(path, options.replayer, recording, options.revision) for recording in recordings]
     found = plant(
         settings,
         options.n,

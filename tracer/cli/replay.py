@@ -23,6 +23,14 @@ With = Annotated[
         "stand-in:MODEL, or the name of an installed one.",
     ),
 ]
+Revision = Annotated[
+    str | None,
+    typer.Option(
+        "--revision",
+        metavar="TEXT",
+        help="This version of your system: other versions' forks do not count.",
+    ),
+]
 
 
 def replay(
@@ -52,6 +60,7 @@ def replay(
     budget_tokens: Annotated[
         int | None, typer.Option("--budget-tokens", min=1, help="Stop when the forks have taken so many tokens.")
     ] = None,
+    revision: Revision = None,
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
@@ -69,7 +78,9 @@ def replay(
 
     if resample and (edit or correct or forks):
         raise TracerError("--resample N says the step anew, N times: leave out --edit, --correct and --forks")
-    options = Options(replayer, edit, correct, resample or forks, not no_baseline, margin, budget, budget_tokens)
+    options = Options(
+        replayer, edit, correct, resample or forks, not no_baseline, margin, budget, budget_tokens, revision
+    )
     with ProgressBar("replaying") as progress:
         found = replayed(database_path(db), run, at, options, progress)
     if as_json:

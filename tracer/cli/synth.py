@@ -9,7 +9,7 @@ import typer
 
 from tracer.cli.options import AsJson, Db
 from tracer.cli.output import ProgressBar, hint, print_json, print_report
-from tracer.cli.replay import With
+from tracer.cli.replay import Revision, With
 
 if TYPE_CHECKING:
     from tracer.planting import Made
@@ -55,6 +55,7 @@ def synth(
     budget_tokens: Annotated[
         int | None, typer.Option("--budget-tokens", min=1, help="Stop when the forks have taken so many tokens.")
     ] = None,
+    revision: Revision = None,
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
@@ -70,7 +71,7 @@ def synth(
     from tracer.planting import Options, synthesise
     from tracer.schemas import SynthReport
 
-    options = Options(replayer, n, tuple(fault or ()), seed, forks, margin, budget, budget_tokens)
+    options = Options(replayer, n, tuple(fault or ()), seed, forks, margin, budget, budget_tokens, revision)
     with ProgressBar("planting") as progress:
         made = synthesise(database_path(db), runs or [], output, options, progress)
     report = SynthReport.of(made.synthesis, made.files)

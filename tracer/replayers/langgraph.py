@@ -31,8 +31,8 @@ from tracer.rows import to_json
 
 Judge = Callable[[Any], Any]
 """The values of the last state -> success or not: a bool, "success", "failure", "unknown"."""
-Signature = tuple[str, str | None]
-"""What makes a step of a log and a message of a thread the same: its words, and the tool that it calls."""
+Signature = tuple[str | None, str | None]
+"""What makes a step of a log and a message of a thread the same: its words, and the tool."""
 _START = "__start__"
 _FORK = "-fork-"
 """In the names of the threads that forks are."""
@@ -234,11 +234,11 @@ def _posed(step: Step) -> bool:
 
 
 def _signatures(steps: Sequence[Step]) -> list[Signature]:
-    """What agents and tools said, and which tools they called."""
+    """What agents said, which tools they called, and which tools answered: a trace may word an answer otherwise."""
     return [
-        (step.content.strip(), step.tool if step.kind in {"tool_call", "handoff"} else None)
+        (None if step.kind == "tool_result" else step.content.strip(), step.tool)
         for step in steps
-        if not _posed(step) and step.spoken.strip()
+        if not _posed(step) and (step.kind == "tool_result" or step.spoken.strip())
     ]
 
 

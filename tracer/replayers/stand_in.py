@@ -28,6 +28,8 @@ TOKENS = 256
 TEMPERATURE = 0.6
 TOP_P = 0.95
 """Both as in `tracer.lm.rollouts`."""
+_KEPT = frozenset({"tool_result", "plan", "system", "termination"})
+"""Kinds of steps that stay what they are; every other one is what an agent says, for nobody acts."""
 _LM = re.compile(r"--lm( MODEL)?")
 """How a model is named elsewhere."""
 
@@ -56,11 +58,12 @@ class StandIn:
         return [self._live(fork) for fork in forks]
 
     def _live(self, fork: Fork) -> Lived:
-        said, finish = list(fork.kept), "stop"
+        said, last = list(fork.kept), ("", "stop")
         for recorded in self.steps[len(said) :]:
             step, finish = self._write(said, recorded, fork.seed)
             said.append(step)
-        found = answer(said[-1].content, finish=finish)
+            last = (step.content, finish) if step.kind == "message" and step.content else last
+        found = answer(last[0], finish=last[1])
         return Lived(tuple(said[len(fork.kept) :]), "unknown", None if found in {NONE, TRUNCATED} else found)
 
     def _write(self, said: Sequence[Step], recorded: Step, seed: int) -> tuple[Step, str]:
@@ -77,7 +80,7 @@ class StandIn:
         step = Step(
             index=recorded.index,
             agent=recorded.agent,
-            kind=recorded.kind if recorded.kind in {"tool_result", "plan", "system"} else "message",
+            kind=recorded.kind if recorded.kind in _KEPT else "message",
             role=recorded.role,
             content=drawn.text.strip(),
             tool=recorded.tool if status else None,
