@@ -55,9 +55,13 @@ def verdict(found: Estimate, margin: float = MARGIN) -> Verdict:
 def settling(changed: Arm, kept: Arm | None, margin: float = MARGIN) -> int | None:
     """About how many forks of each kind would clear the margin if the shares stay as they are; None for over MOST.
 
+    None, too, where nothing is known of one kind.
+
     Shares of small samples are uncertain, so this is a hint for the next try and no promise.
     """
-    size = max(changed.n, 1) + 1.0
+    if not changed.n or (kept is not None and not kept.n):
+        return None
+    size = changed.n + 1.0
     while size <= MOST:
         n = round(size)
         if (

@@ -17,16 +17,16 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Literal, NamedTuple, Protocol
-
-import orjson
+from typing import Any, Literal, NamedTuple, Protocol
 
 from tracer.analyses.flips import MARGIN, arm, effect, settling, verdict
+from tracer.analyses.view import View
 from tracer.answers import answer
 from tracer.equivalence import NONE, TRUNCATED, same
 from tracer.errors import TracerError
-from tracer.records import ForkRow, Outcome, Recording, Replayed, Run, Step, content_hash, run_id
+from tracer.records import ForkRow, Outcome, Recording, Replayed, Run, Step, run_id
 from tracer.replaying import BATCH, Fork, Lived, Replayer, ReplayError, whole
+from tracer.rows import to_json
 
 Progress = Callable[[str, int, int], None]
 Intervention = Literal["edit", "correct", "resample"]
@@ -196,17 +196,17 @@ class _Pending:
 
 def key(setting: Setting, fork: Fork) -> str:
     """A digest of all that a fork is made from: run, replayer and its revision, kept steps, which is edited, seed."""
-    kept = [step.model_dump(mode="json", exclude={"pointer", "index"}) for step in fork.kept]
+    kept = [step.model_dump(exclude={"pointer", "index"}) for step in fork.kept]
     by = [setting.name, getattr(setting.replayer, "revision", None), setting.stand_in]
     made = [setting.recording.run.content_hash, *by, kept, fork.edited is not None, fork.seed]
-    return hashlib.sha256(orjson.dumps(made)).hexdigest()
+    return _digest(made)
 
 
 def record(setting: Setting, fork: Fork, lived: Lived) -> Recording:
     """A fork that was lived, as a run with its parent."""
     run = setting.recording.run
     steps = whole(fork, lived) or (Step(index=0, agent=setting.name, kind="system", content="(no steps were given)"),)
-    digest = content_hash([key(setting, fork), [step.model_dump(mode="json") for step in steps], lived.outcome])
+    digest = _digest([key(setting, fork), [step.model_dump() for step in steps], lived.outcome])
     child = Run(
         id=run_id(digest),
         content_hash=digest,
@@ -225,6 +225,11 @@ def record(setting: Setting, fork: Fork, lived: Lived) -> Recording:
         + ((f"stand-in: {setting.stand_in} spoke in the place of the system",) if setting.stand_in else ()),
     )
     return Recording(child, steps)
+
+
+def _digest(value: Any) -> str:
+    """SHA-256 of a value as it would be stored: what agents say may hold half a character."""
+    return hashlib.sha256((to_json(value) or "").encode()).hexdigest()
 
 
 def _lived(setting: Setting, batch: Sequence[Fork]) -> Iterator[tuple[Fork, Lived]]:
@@ -251,7 +256,7 @@ def _recorded(run: Run, steps: Sequence[Step]) -> tuple[Literal["outcome", "answ
     """What a fork is compared with."""
     if run.outcome != "unknown":
         return "outcome", run.outcome
-    said = run.answer or answer(steps[-1].content)
+    said = run.answer or _said(steps)
     if said in {NONE, TRUNCATED}:
         raise TracerError(
             f"how run {run.id} ended is not known, nor its answer: say so with `tracer mark {run.id} --failed`"
@@ -259,10 +264,15 @@ def _recorded(run: Run, steps: Sequence[Step]) -> tuple[Literal["outcome", "answ
     return "answer", said
 
 
+def _said(steps: Sequence[Step]) -> str:
+    """The answer in the last words of substance; `none` without one."""
+    return answer(steps[View(steps).symptom].content)
+
+
 def _flipped(run: Run, recorded: str, fork: Recording) -> bool | None:
     if run.outcome != "unknown":
         return None if fork.run.outcome == "unknown" else fork.run.outcome != run.outcome
-    said = fork.run.answer or answer(fork.steps[-1].content)
+    said = fork.run.answer or _said(fork.steps)
     return None if said in {NONE, TRUNCATED} else not same(recorded, said)
 
 

@@ -64,7 +64,7 @@ def _recording(value: Any, source: str, root: str) -> Recording:
         outcome_source="label",
         expected=_text_or_none(value.get("ground_truth", value.get("groundtruth"))),
         group=_text_or_none(value.get("question_ID")) or _text_or_none(value.get("question")),
-        labels=(_label(value, where),),
+        labels=() if _unspoilt(value) else (_label(value, where),),
     )
     return Recording(run, steps)
 
@@ -86,6 +86,11 @@ def _framework(history: list[dict[str, Any]]) -> str | None:
 def _outcome(value: Mapping[str, Any]) -> Any:
     """A labelled mistake means failure unless the record says that the run was right after all."""
     return "success" if value.get("is_correct") is True else "failure"
+
+
+def _unspoilt(value: Mapping[str, Any]) -> bool:
+    """A run that was right and in which no mistake is named: those who look for failures only need such ones, too."""
+    return value.get("is_correct") is True and value["mistake_step"] in (None, "")
 
 
 def _text_or_none(value: Any) -> str | None:

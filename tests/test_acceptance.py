@@ -202,9 +202,13 @@ PUBLISHED: dict[str, list[str]] = {
     "train-failure": ["train failure RUNS -o OUT/f.json"],
     "report": ["report @last --html OUT/run.html", "report --all -o OUT/all.html"],
     "demo": ["demo --folder OUT/demo"],
+    "replay": ["replay @last --at 1 --resample 3 --with accepted_team:replay"],
+    "synth": ["synth --n 1 --with accepted_team:replay -o OUT/synth"],
     "runs-rm": ["runs rm @last"],
 }
 """The calls whose JSON each schema describes; RUNS, README and OUT stand for paths."""
+A_TEAM = "def replay(prefix_steps, edited_step):\n    return edited_step is None\n"
+"""A system that any fault breaks."""
 WITHOUT_DATABASE = ("bench", "train", "demo")
 
 
@@ -222,6 +226,7 @@ def test_json_fits_its_published_schema_and_every_rate_is_a_fraction(call: Call,
     """Nothing but one JSON value on standard output; where it names its schema, it is the published one."""
     paths = {"RUNS": str(many(tmp_path / "runs")), "README": str(tmp_path / "README"), "OUT": str(tmp_path)}
     (tmp_path / "README").write_text("no log")
+    (tmp_path / "accepted_team.py").write_text(A_TEAM)
     call("ingest", tmp_path / "runs", "--db", tmp_path / "t.duckdb")
     schema = call("schema", name).json
     for line in PUBLISHED[name]:

@@ -45,6 +45,9 @@ def replay(prefix_steps, edited_step, seed):
 
 replay.correct = lambda prefix, step: step.model_copy(update={"content": "It saw 12."}) if step.index == 1 else None
 
+def mute(prefix_steps, edited_step):
+    return [{"agent": "writer", "content": "Hm."}]
+
 def breaks(prefix_steps, edited_step):
     raise RuntimeError("the vendor is down \\x1b[31m")
 '''
@@ -138,6 +141,15 @@ def test_an_inconclusive_replay_says_what_would_settle_it(call: Call, app: str) 
     assert done.out.startswith("step 1 · reader: inconclusive")
     assert "forks of each kind would settle it, if the rates stay" in done.out
     assert call(*command, "--margin", 0.9, "--json").json["verdict"] in {"inconclusive", "not a cause"}
+
+
+def test_forks_of_unknown_end_are_not_called_a_rate(call: Call, app: str) -> None:
+    """The expected answer cannot help where no answer is given: the report says what would."""
+    done = call("replay", "@last", "--at", 1, "--resample", 3, "--with", f"{app}:mute")
+    assert done.out.startswith("step 1 · reader: inconclusive")
+    assert "0 of 0 flipped, 3 of unknown end   – [0.00, 1.00]" in done.out
+    assert "how these forks ended is not known: let the replayer say it" in done.out
+    assert "would settle" not in done.out + done.err
 
 
 def test_a_budget_and_a_missing_baseline_are_told(call: Call, app: str, tmp_path: Path) -> None:

@@ -57,6 +57,12 @@ def test_the_number_that_would_settle_it_does() -> None:
     assert settling(forks(0, 3), None) == 16
 
 
+def test_nothing_is_promised_where_nothing_is_known() -> None:
+    """Without a known end on either side no number of forks is named."""
+    assert settling(arm([None, None]), forks(0, 2)) is None
+    assert settling(forks(1, 2), arm([])) is None
+
+
 def test_an_effect_at_the_margin_is_never_settled() -> None:
     """No number of forks up to MOST tells 0.2 from 0.2."""
     assert settling(forks(2, 10), forks(0, 10)) is None

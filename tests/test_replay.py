@@ -168,6 +168,7 @@ def test_where_the_replayer_does_not_know_the_expected_answer_decides() -> None:
     assert (found.changed.flips, found.verdict) == (10, "cause")
     blind = replay(setting(Team(says=False), recording(expected=None)), 1, edited("It saw 12."))
     assert (blind.changed.n, blind.changed.unknown, blind.verdict) == (0, 10, "inconclusive")
+    assert blind.settles is None
 
 
 def test_where_no_outcome_is_known_another_answer_is_a_flip() -> None:
@@ -204,3 +205,21 @@ def test_progress_is_told_before_each_batch() -> None:
         setting(Team(batch=4)), 1, edited("It saw 12."), progress=lambda _item, done, total: told.append((done, total))
     )
     assert told == [(0, 20), (4, 20), (8, 20), (12, 20), (16, 20)]
+
+
+def test_whatever_agents_say_can_be_kept() -> None:
+    """Half a character, control characters and nothing at all: each fork has an address, the same every time."""
+
+    def babbles(forks: Sequence[Fork]) -> list[Lived]:
+        texts = ("half \ud800 of one", "\x1b[2J\x00", "")
+        said = [Step(index=0, agent="\ud800", kind="message", content=texts[fork.seed]) for fork in forks]
+        return [Lived((step,), "failure", None) for step in said]
+
+    ids = []
+    for _ in range(2):
+        shelf = Shelf()
+        told = live(setting(babbles, shelf=shelf), [Fork((), None, seed) for seed in range(3)])
+        assert len(shelf) == len(told.recordings) == 3
+        ids.append([each.run.id for each in shelf.values()])
+    assert ids[0] == ids[1]
+    assert len(set(ids[0])) == 3

@@ -1,5 +1,6 @@
 """Forks of a real LangGraph thread: real graphs, real checkpointers; only the models are scripted."""
 
+import json
 import random
 import sqlite3
 from collections.abc import Iterator
@@ -216,10 +217,11 @@ def test_a_node_that_names_the_next_one_itself_keeps_what_it_named(tmp_path: Pat
 
 
 def test_what_a_trace_tells_beside_the_messages_is_passed_over(system: LangGraph) -> None:
-    """A run read from spans has no user's step, and steps of its own; its prefix finds the same checkpoint."""
+    """A run read from spans has no user's step, and steps of its own; it may word a tool's answer as the tool did."""
     steps = system.recording().steps
     inner = Step(index=3, agent="table", kind="thought", content="looking it up")
-    [lived] = system([Fork((*steps[1:3], inner, *steps[3:4]), None, 1)])
+    raw = steps[3].model_copy(update={"content": "{'reef': 12, 'bay': 7}"})
+    [lived] = system([Fork((*steps[1:3], inner, raw), None, 1)])
     assert RAN == ["solver", "checker", "reporter"]
     assert lived.steps[0].agent == "solver"
 
@@ -235,3 +237,58 @@ def test_what_cannot_be_forked_is_told(system: LangGraph) -> None:
         LangGraph(graph(InMemorySaver()))
     with pytest.raises(ReplayError, match=r"holds no thread 'seals': name one of \['whales'\]"):
         LangGraph(system.graph, "seals")
+
+
+MODULE = """
+import sqlite3
+from typing import Annotated
+
+from langchain_core.messages import AIMessage
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import END, START, MessagesState, StateGraph
+
+def reader(state):
+    return {"messages": [AIMessage("I assume that it saw 4711.", name="reader")]}
+
+def writer(state):
+    with open("ran", "a") as file:
+        file.write("writer\\n")
+    return {"messages": [AIMessage("Answer: " + state["messages"][-1].content.split()[-1].rstrip("."), name="writer")]}
+
+builder = StateGraph(MessagesState)
+builder.add_node("reader", reader)
+builder.add_node("writer", writer)
+builder.add_edge(START, "reader")
+builder.add_edge("reader", "writer")
+builder.add_edge("writer", END)
+connection = sqlite3.connect("threads.sqlite", check_same_thread=False)
+app = builder.compile(checkpointer=SqliteSaver(connection))
+"""
+
+
+def test_a_recorded_thread_is_replayed_from_the_command_line(
+    call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log is a list of messages that the application wrote; the thread is on disk, and the graph is its own."""
+    (tmp_path / "whale_graph.py").write_text(MODULE, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import importlib
+
+    app = importlib.import_module("whale_graph").app
+    state = app.invoke({"messages": [HumanMessage("How many?")]}, {"configurable": {"thread_id": "a thread"}})
+    log = [
+        {"role": m.type.replace("human", "user").replace("ai", "assistant"), "content": m.content}
+        for m in state["messages"]
+    ]
+    named = [{**entry, **({"name": m.name} if m.name else {})} for entry, m in zip(log, state["messages"], strict=True)]
+    (tmp_path / "log.json").write_text(json.dumps({"messages": named}), encoding="utf-8")
+    (tmp_path / "right.txt").write_text("It saw 12.", encoding="utf-8")
+    assert call("ingest", "log.json").code == 0
+    assert call("mark", "@last", "--failed", "--expected", "12").code == 0
+    (tmp_path / "ran").unlink()
+    command = ("replay", "@last", "--at", 1, "--edit", "right.txt", "--forks", 3, "--with")
+    done = call(*command, "langgraph:whale_graph:app@a thread")
+    assert done.out.startswith("step 1 · reader: cause")
+    assert (tmp_path / "ran").read_text() == 6 * "writer\n"
+    assert call(*command, "langgraph:whale_graph:app", "--json").json["verdict"] == "cause"
+    importlib.import_module("whale_graph").connection.close()

@@ -8,10 +8,11 @@ import pytest
 pytest.importorskip("torch", reason="the extra [lm] is not installed: no stand-in to ask")
 
 from tracer.analyses.replay import Change, Setting, Shelf, replay
+from tracer.errors import TracerError
 from tracer.lm.local import LocalLM
 from tracer.records import Recording, Run, Step, content_hash, run_id
 from tracer.replayers.stand_in import StandIn, make
-from tracer.replaying import Fork, ReplayError
+from tracer.replaying import Fork
 from tracer.viz.replay import replay_report
 
 
@@ -50,8 +51,15 @@ def test_the_same_seed_writes_the_same(lm: LocalLM) -> None:
 def test_a_text_that_the_pocket_model_does_not_know_is_refused() -> None:
     """In one line that says what to do."""
     of = recording()
-    with pytest.raises(ReplayError, match=r"does not know .* of this text .*: choose one with stand-in:MODEL"):
+    with pytest.raises(TracerError, match=r"does not know .* of this text .*: name another stand-in:MODEL"):
         make(of, "")([Fork(of.steps[:2], None, 0)])
+
+
+def test_a_log_that_is_too_long_for_the_model_is_refused(lm: LocalLM) -> None:
+    """In one line, too; nothing is cut silently."""
+    of = recording(("a", "word " * 2000), ("b", "Answer: 4711"))
+    with pytest.raises(TracerError, match=r"the text has .* tokens, .* reads 512: .* name another stand-in:MODEL"):
+        StandIn(lm, of)([Fork(of.steps[:1], None, 0)])
 
 
 def pocket_run() -> Recording:

@@ -53,6 +53,11 @@ def simple(prefix_steps, edited_step):
 def seeded(prefix_steps, edited_step, *, seed, run):
     return f"{run.task}{seed}" == "Why?7"
 
+async def waits(prefix_steps, edited_step):
+    import asyncio
+    await asyncio.sleep(0)
+    return [{"agent": "a", "content": "three"}], "success"
+
 def batched(forks):
     return [Lived((), "success", None) for fork in forks]
 
@@ -88,6 +93,12 @@ def test_a_function_that_asks_for_the_seed_and_the_run_gets_them(app: str) -> No
     assert [each.outcome for each in replayer([Fork((), None, 7), Fork((), None, 8)])] == ["success", "failure"]
 
 
+def test_a_function_may_be_a_coroutine(app: str) -> None:
+    """As many agent frameworks are."""
+    [found] = load(f"{app}:waits", recording())([Fork(steps("one"), None, 0)])
+    assert ([step.content for step in found.steps], found.outcome) == (["three"], "success")
+
+
 def test_a_function_of_one_parameter_is_given_all_forks(app: str) -> None:
     """The batch form, as it stands."""
     assert len(load(f"{app}:batched", recording())([Fork((), None, seed) for seed in range(3)])) == 3
@@ -121,7 +132,7 @@ def test_a_name_that_leads_nowhere_says_what_to_do(app: str, name: str, said: st
 
 def test_what_the_users_code_raises_is_told_in_one_line(app: str) -> None:
     """With the place in their file."""
-    with pytest.raises(ReplayError, match=rf"failed after step 0 at seed 4 \({app}.py, line 17\): ValueError: no such"):
+    with pytest.raises(ReplayError, match=rf"failed after step 0 at seed 4 \({app}.py, line 22\): ValueError: no such"):
         load(f"{app}:raises", recording())([Fork(steps("one"), None, 4)])
 
 

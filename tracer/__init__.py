@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
     from tracer.collectors.ingest import Ingested
     from tracer.explanation import Assumption, Explanation
-    from tracer.records import Edge, Run, Step
+    from tracer.planting import Made
+    from tracer.records import Edge, Replayed, Run, Step
 
     __version__: str
 
-__all__ = ["__version__", "blame", "dependency_graph", "ingest", "report"]
+__all__ = ["__version__", "blame", "dependency_graph", "ingest", "replay", "report", "synthesise"]
 
 
 def ingest(
@@ -122,6 +123,64 @@ def report(
     else:
         found = report_runs(path, [of] if isinstance(of, str) else of or (), options)
     return write_whole(goal, document(found, kind_of(found, every=every), medium).encode())
+
+
+def replay(
+    run: str,
+    at: int,
+    replayer: str,
+    db: str | PathLike[str] | None = None,
+    *,
+    edit: str | PathLike[str] | None = None,
+    correct: bool = False,
+    forks: int | None = None,
+    compare: bool = True,
+    margin: float | None = None,
+    budget: int | None = None,
+    budget_tokens: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Replayed:
+    """Change step `at` of a run, let everything after it happen again, and say whether that changes how it ends.
+
+    `replayer` is `module:function` or the name of another one (`tracer.replaying`). The step is said anew unless `edit`
+    names a file with what it says instead, or `correct` asks the replayer for that. `forks` are lived with the change
+    and, if `compare`, as many without it; each is kept as a run, and none is lived twice.
+    """
+    from tracer.config import database_path
+    from tracer.forking import Options
+    from tracer.forking import replay as replayed
+
+    file = Path(edit) if edit is not None else None
+    options = Options(replayer, file, correct, forks, compare, margin, budget, budget_tokens)
+    return replayed(database_path(Path(db) if db is not None else None), run, at, options, progress)
+
+
+def synthesise(
+    replayer: str,
+    folder: str | PathLike[str],
+    runs: Sequence[str] = (),
+    db: str | PathLike[str] | None = None,
+    *,
+    n: int = 10,
+    faults: Sequence[str] = (),
+    seed: int = 0,
+    forks: int | None = None,
+    margin: float | None = None,
+    budget: int | None = None,
+    budget_tokens: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Made:
+    """Plant faults in successful runs until n of them fail of it, and write those runs into a folder, labelled.
+
+    Without `runs`, all that are known to have succeeded. `faults` are names in tracer.analyses.faults.FAULTS, all when
+    none is given. The folder holds them in the form of Who&When, beside runs that survived their fault.
+    """
+    from tracer.config import database_path
+    from tracer.planting import Options
+    from tracer.planting import synthesise as planted
+
+    options = Options(replayer, n, tuple(faults), seed, forks, margin, budget, budget_tokens)
+    return planted(database_path(Path(db) if db is not None else None), runs, Path(folder), options, progress)
 
 
 def __getattr__(name: str) -> str:

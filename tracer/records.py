@@ -125,7 +125,7 @@ class Run(Record):
     """Who said so: "label", "reward", "status", "evaluation", "user", ..."""
     answer: str | None = None
     expected: str | None = None
-    """The right answer, where the log holds it. Shown to people; no method reads it."""
+    """The right answer, where the log holds it. Shown to people, and no blame reads it; a replay compares with it."""
     group: str | None = None
     """What ties this run to others (question id, task id): folds of a cross-validation never cut a group."""
     started: datetime | None = None

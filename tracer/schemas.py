@@ -299,6 +299,57 @@ class DemoReport(Form):
     runs: list[PlantedFault]
 
 
+class PlantedRun(Form):
+    """A fault that was planted in a successful run, and what came of it."""
+
+    run: str = Field(description="The fork that stands for it.")
+    parent: str
+    fault: str = Field(description="Its kind.")
+    step: int = Field(description="Where it was planted.")
+    agent: str = Field(description="Who answers for the step.")
+    reason: str = Field(description="What was planted, in words.")
+    fate: Literal["failure", "survived", "unconfirmed"]
+    effect: float = Field(description="Share of forks that fail with the fault less that without it.")
+    low: float = Field(description="95 % interval of `effect`.")
+    high: float
+    stand_in: str | None
+
+
+class SynthReport(Form):
+    """`tracer synth`: the faults that were planted, and the files."""
+
+    schema_id: str = Field(default="urn:blametrace:schema:synth:1", alias="schema")
+    failures: int = Field(description="Confirmed and labelled.")
+    negatives: int = Field(description="Survived their fault.")
+    unconfirmed: int = Field(description="Not given out.")
+    forks: int = Field(description="That were lived now.")
+    ended: Literal["enough", "no more places", "budget"]
+    stand_in: str | None = Field(description="The model that spoke in the place of the system.")
+    kinds: dict[str, dict[str, int]] = Field(description="Fault -> failure, survived, unconfirmed.")
+    planted: list[PlantedRun]
+    files: list[str]
+
+    @classmethod
+    def of(cls, synthesis: Any, files: Iterable[Any]) -> Self:
+        """The report of what a synthesis planted."""
+        planted = [_planted(each) for each in synthesis.planted]
+        fates = ("failure", "survived", "unconfirmed")
+        pairs: list[tuple[str, str]] = [(each.fault, each.fate) for each in planted]
+        told = {kind: {fate: pairs.count((kind, fate)) for fate in fates} for kind, _ in pairs}
+        totals = [sum(each[fate] for each in told.values()) for fate in fates]
+        return cls(
+            failures=totals[0],
+            negatives=totals[1],
+            unconfirmed=totals[2],
+            forks=synthesis.forks,
+            ended=synthesis.ended,
+            stand_in=next((each.stand_in for each in planted if each.stand_in), None),
+            kinds=told,
+            planted=planted,
+            files=[str(file) for file in files],
+        )
+
+
 class TrainedRanker(Form):
     """`tracer train ranker`: the file, and what the ranker was trained on."""
 
@@ -380,6 +431,7 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "bench-resampling": (ResamplingBench, 1),
     "anchors": (Anchors, 1),
     "replay": (Replayed, 1),
+    "synth": (SynthReport, 1),
     "db-verify": (Verified, 1),
     "db-export": (Exported, 1),
     "db-path": (DatabaseFile, 1),
@@ -410,3 +462,21 @@ def _open(schema: Any) -> Any:
 def _run_fields(run: Run) -> dict[str, Any]:
     """A run's fields with its address under the name that all forms use for it."""
     return dict(run) | {"run": run.id}
+
+
+def _planted(each: Any) -> PlantedRun:
+    """One fault of a synthesis, flat."""
+    fault, found = each.fault, each.replayed
+    return PlantedRun(
+        run=each.run,
+        parent=each.parent,
+        fault=fault.kind,
+        step=fault.step,
+        agent=fault.agent,
+        reason=fault.reason,
+        fate=each.fate,
+        effect=found.effect,
+        low=found.low,
+        high=found.high,
+        stand_in=found.stand_in,
+    )

@@ -46,7 +46,8 @@ def _shares(found: Replayed, label: str) -> Table:
     rows = [(f"step {_DONE[found.intervention]}", found.changed)]
     rows += [("step as it was", found.kept)] if found.kept else []
     for name, arm in rows:
-        table.add_row(name, _share(arm), f"{arm.rate:.2f} [{arm.low:.2f}, {arm.high:.2f}]{label}")
+        rate = f"{arm.rate:.2f}" if arm.n else "–"
+        table.add_row(name, _share(arm), f"{rate} [{arm.low:.2f}, {arm.high:.2f}]{label}")
     compared = f"margin {found.margin:g}" + ("" if found.kept else "; nothing to compare with")
     table.add_row("effect", "", f"{found.effect:+.2f} [{found.low:+.2f}, {found.high:+.2f}]{label}  {compared}")
     return table
@@ -59,6 +60,9 @@ def _share(arm: Arm) -> str:
 def _settling(found: Replayed) -> list[Text]:
     if found.verdict != "inconclusive":
         return []
+    if not found.changed.n or (found.kept is not None and not found.kept.n):
+        advice = "let the replayer say it, or give the right answer: tracer mark RUN --expected"
+        return [Text(f"how these forks ended is not known: {advice}")]
     if found.settles is None:
         return [Text("no number of forks up to 10,000 of each kind would settle it at these rates")]
     return [Text(f"about {found.settles} forks of each kind would settle it, if the rates stay")]

@@ -18,7 +18,23 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from tracer.cli import anchors, bench, blame, db, demo, graph, ingest, mark, replay, report, runs, schema, show, train
+from tracer.cli import (
+    anchors,
+    bench,
+    blame,
+    db,
+    demo,
+    graph,
+    ingest,
+    mark,
+    replay,
+    report,
+    runs,
+    schema,
+    show,
+    synth,
+    train,
+)
 from tracer.errors import TracerError
 
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
@@ -31,6 +47,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "anchors": anchors.anchors,
     "replay": replay.replay,
     "report": report.report,
+    "synth": synth.synth,
     "mark": mark.mark,
     "train": train.app,
     "bench": bench.app,

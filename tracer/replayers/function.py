@@ -7,6 +7,7 @@ It may return new steps (`tracer.records.Step`, or dicts with at least `agent` a
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import inspect
 import traceback
@@ -16,6 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tracer.errors import TracerError
 from tracer.records import Outcome, Recording, Step
 from tracer.replaying import Fork, Lived, ReplayError
 
@@ -63,9 +65,12 @@ def revision(function: Any) -> str | None:
 
 
 def called(name: str, fork: Fork, function: Callable[..., Any], *given: Any, **named: Any) -> Any:
-    """What the user's function returns; what it raises becomes one line that says where."""
+    """What the user's function returns, awaited where it has to be; what it raises becomes one line that says where."""
     try:
-        return function(*given, **named)
+        value = function(*given, **named)
+        return asyncio.run(value) if inspect.iscoroutine(value) else value
+    except TracerError:
+        raise
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{place.filename.rsplit('/', 1)[-1]}, line {place.lineno}"

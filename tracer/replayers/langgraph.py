@@ -15,8 +15,9 @@ edited message; a node that names the next one itself (`Command(goto=...)`) keep
 from __future__ import annotations
 
 import hashlib
-import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from itertools import count, pairwise
 from typing import Any, NamedTuple
 
@@ -26,9 +27,12 @@ from tracer.records import Recording, Run, Step, content_hash, run_id
 from tracer.replayers.function import called, outcome, revision
 from tracer.replayers.messages import SYSTEM, USERS, answer_of, steps_of
 from tracer.replaying import Fork, Lived, ReplayError, named
+from tracer.rows import to_json
 
 Judge = Callable[[Any], Any]
 """The values of the last state -> success or not: a bool, "success", "failure", "unknown"."""
+Signature = tuple[str | None, str | None]
+"""What makes a step of a log and a message of a thread the same: its words, and the tool."""
 _START = "__start__"
 _FORK = "-fork-"
 """In the names of the threads that forks are."""
@@ -40,6 +44,7 @@ class _Place(NamedTuple):
     snapshot: Any
     steps: int
     """That its messages tell."""
+    told: list[Signature]
 
 
 def make(recording: Recording, where: str) -> LangGraph:
@@ -50,7 +55,7 @@ def make(recording: Recording, where: str) -> LangGraph:
         return found
     if not hasattr(found, "get_state_history"):
         raise ReplayError(f"langgraph:{where} is {type(found).__name__}, not a compiled graph")
-    return LangGraph(found, thread or None, revision=revision(inspect.getmodule(found.builder) or make))
+    return LangGraph(found, thread or None, revision=revision(sys.modules[place.partition(":")[0]]))
 
 
 class LangGraph:
@@ -84,8 +89,8 @@ class LangGraph:
         """The recorded thread as a run, each message told by the node that wrote it."""
         steps = self._steps(self.history)
         ended = outcome(self.judge(self.history[-1].values), "judge") if self.judge else "unknown"
-        told = [step.model_dump(mode="json") for step in steps]
-        digest = content_hash([self.thread, told])
+        told = to_json([self.thread, *(step.model_dump() for step in steps)]) or ""
+        digest = content_hash(told.encode())
         asked = next((step.content for step in steps if _posed(step)), "")
         run = Run(
             id=run_id(digest),
@@ -113,13 +118,8 @@ class LangGraph:
 
     def _place(self, fork: Fork) -> _Place:
         """The first checkpoint that holds the prefix; for an edit the last, after which the step's node writes."""
-        wanted = [_signature(step) for step in fork.prefix if not _posed(step) and step.spoken.strip()]
-        found = []
-        for snapshot in self.history:
-            steps = self._steps([snapshot])
-            told = [_signature(step) for step in steps if not _posed(step) and step.spoken.strip()]
-            if _START not in snapshot.next and told[-1:] == wanted[-1:] and _in_order(told, wanted):
-                found.append(_Place(snapshot, len(steps)))
+        wanted = _signatures(fork.prefix)
+        found = [place for place in self._places if place.told[-1:] == wanted[-1:] and _in_order(place.told, wanted)]
         if not found:
             raise ReplayError(
                 f"thread {self.thread} has no checkpoint after step {len(fork.prefix) - 1}: "
@@ -127,11 +127,22 @@ class LangGraph:
             )
         return found[0 if fork.edited is None else -1]
 
+    @cached_property
+    def _places(self) -> list[_Place]:
+        """Every checkpoint of the recorded thread at which the task is known."""
+        places = []
+        for snapshot in self.history:
+            if _START not in snapshot.next:
+                steps = self._steps([snapshot])
+                places.append(_Place(snapshot, len(steps), _signatures(steps)))
+        return places
+
     def _copied(self, place: _Place, fork: Fork) -> dict[str, Any]:
         """A new thread that begins with this checkpoint; what its tasks had written is not copied."""
         keeper = self.graph.checkpointer
         saved = keeper.get_tuple(place.snapshot.config)
-        made = hashlib.sha256(orjson.dumps([step.spoken for step in fork.kept])).hexdigest()[:12]
+        said = "\0".join(step.spoken for step in fork.kept)
+        made = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:12]
         names = (f"{self.thread}{_FORK}{made}-{fork.seed}-{number}" for number in count())
         thread = next(name for name in names if not self._history(name))
         config = {"configurable": {"thread_id": thread, "checkpoint_ns": ""}}
@@ -222,8 +233,13 @@ def _posed(step: Step) -> bool:
     return (step.role or "").lower() in USERS | SYSTEM or step.kind == "system" or step.agent.lower() in USERS
 
 
-def _signature(step: Step) -> tuple[str, str | None]:
-    return step.content.strip(), step.tool if step.kind in {"tool_call", "handoff"} else None
+def _signatures(steps: Sequence[Step]) -> list[Signature]:
+    """What agents said, which tools they called, and which tools answered: a trace may word an answer otherwise."""
+    return [
+        (None if step.kind == "tool_result" else step.content.strip(), step.tool)
+        for step in steps
+        if not _posed(step) and (step.kind == "tool_result" or step.spoken.strip())
+    ]
 
 
 def _in_order(told: Sequence[Any], wanted: Sequence[Any]) -> bool:
@@ -250,7 +266,9 @@ def _edited(message: Any, step: Step) -> Any:
     """The message with the step's words, and the arguments of its call."""
     update: dict[str, Any] = {"content": step.content}
     calls = [dict(call) for call in getattr(message, "tool_calls", None) or ()]
-    if calls and step.arguments is not None:
+    if calls and step.kind not in {"tool_call", "handoff"}:
+        update["tool_calls"] = []  # the edit calls nothing any more
+    elif calls and step.arguments is not None:
         try:
             calls[0] |= {"args": orjson.loads(step.arguments), "name": step.tool or calls[0]["name"]}
         except orjson.JSONDecodeError as error:

@@ -10,13 +10,15 @@ they bring. So every figure tells how *this model* goes on, not how the system w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tracer.answers import answer
 from tracer.equivalence import NONE, TRUNCATED
+from tracer.errors import TracerError
 from tracer.records import Recording, Step, ToolStatus
-from tracer.replaying import Fork, Lived, ReplayError
+from tracer.replaying import Fork, Lived
 
 if TYPE_CHECKING:
     from tracer.lm import LM
@@ -26,6 +28,10 @@ TOKENS = 256
 TEMPERATURE = 0.6
 TOP_P = 0.95
 """Both as in `tracer.lm.rollouts`."""
+_KEPT = frozenset({"tool_result", "plan", "system", "termination"})
+"""Kinds of steps that stay what they are; every other one is what an agent says, for nobody acts."""
+_LM = re.compile(r"--lm( MODEL)?")
+"""How a model is named elsewhere."""
 
 
 def make(recording: Recording, model: str) -> StandIn:
@@ -52,32 +58,29 @@ class StandIn:
         return [self._live(fork) for fork in forks]
 
     def _live(self, fork: Fork) -> Lived:
-        said, finish = list(fork.kept), "stop"
+        said, last = list(fork.kept), ("", "stop")
         for recorded in self.steps[len(said) :]:
             step, finish = self._write(said, recorded, fork.seed)
             said.append(step)
-        found = answer(said[-1].content, finish=finish)
+            last = (step.content, finish) if step.kind == "message" and step.content else last
+        found = answer(last[0], finish=last[1])
         return Lived(tuple(said[len(fork.kept) :]), "unknown", None if found in {NONE, TRUNCATED} else found)
 
     def _write(self, said: Sequence[Step], recorded: Step, seed: int) -> tuple[Step, str]:
         """What the model says as the speaker of the recorded step."""
-        from tracer.errors import DoesNotFitError, TracerError
-
         stops = [f"\n\n{name}:" for name in dict.fromkeys(step.agent for step in self.steps)]
         prompt = f"{self._transcript(said)}{recorded.agent}:"
         try:
             [drawn] = self.lm.sample(
                 prompt, 1, max_tokens=self.tokens, temperature=TEMPERATURE, top_p=TOP_P, seed=seed, stop=stops
             )
-        except DoesNotFitError:
-            raise
-        except TracerError as error:
-            raise ReplayError(f"{str(error).partition(': name another')[0]}: choose one with stand-in:MODEL") from error
+        except TracerError as error:  # too long a text, or one of another world: the model is named otherwise here
+            raise type(error)(_LM.sub("stand-in:MODEL", str(error))) from error
         status: ToolStatus | None = None if recorded.tool_status is None else "unknown"
         step = Step(
             index=recorded.index,
             agent=recorded.agent,
-            kind=recorded.kind if recorded.kind in {"tool_result", "plan", "system"} else "message",
+            kind=recorded.kind if recorded.kind in _KEPT else "message",
             role=recorded.role,
             content=drawn.text.strip(),
             tool=recorded.tool if status else None,
