@@ -114,8 +114,9 @@ def search(
     prior: Sequence[float],
     ways: Ways,
     progress: Progress | None = None,
+    watch: Callable[[Found], None] | None = None,
 ) -> Found:
-    """Live forks until the search ends; the same replayer and prior give the same forks."""
+    """Live forks until the search ends; the same replayer and prior give the same forks. `watch` sees each round."""
     first = opening(steps)
     state = Search(len(steps) - first, shared(prior[first:]), budget=ways.budget, rule=ways.rule, tracked=ways.tracked)
     drawn = dict.fromkeys(range(first, len(steps)), 0)
@@ -128,6 +129,8 @@ def search(
             state.add(len(fork.prefix) - first, [Outcome(check(lived), repeated(steps, fork, lived))])
         if progress:
             progress("forks", state.forks, ways.budget)
+        if watch:
+            watch(_padded(state.found(), first))
     return _padded(state.found(), first)
 
 
@@ -173,11 +176,12 @@ def replay_blame(
     sharpened: Sequence[float] | None = None,
     ways: Ways = WAYS,
     progress: Progress | None = None,
+    watch: Callable[[Found], None] | None = None,
 ) -> Blamed:
     """The finding of one run. `sharpened` is the white-box tier's probability of each step, where it was asked."""
     edges = dependency_graph(steps, run.task) if edges is None else edges
     ranked, prior = prior_of(run, steps, edges)
-    found = search(steps, replayer, check, sharpened or prior, ways, progress)
+    found = search(steps, replayer, check, sharpened or prior, ways, progress, watch)
     symptom = ranked.symptom if ranked.symptom is not None else len(steps) - 1
     measured = tuple(_edges(found, symptom))
     verdict, reason = judged(found)

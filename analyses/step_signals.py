@@ -31,10 +31,13 @@ from tracer.analyses.suppression import Suppression, share, suppress_all
 from tracer.analyses.suppression_mask import Sight
 from tracer.analyses.transcript import Read, view, whole
 from tracer.lm.offsets import Encoded
-from tracer.records import Step
+from tracer.records import Edge, Step
 
 if TYPE_CHECKING:
     from tracer.lm.local import LocalLM
+
+MOVES = 1.0
+"""Nats a word, on average."""
 
 
 class Signals(NamedTuple):
@@ -59,6 +62,20 @@ def signals(lm: LocalLM, steps: Sequence[Step]) -> Signals:
         cost[each.step], stray[each.step] = each.cost, each.stray
     moved, reach, onward = _influence(lm, steps)
     return Signals(cost, stray, reach, onward, moved)
+
+
+def measured_edges(found: Signals) -> list[Edge]:
+    """An edge wherever hiding a step moves what a later one says and thinks by MOVES or more."""
+    return [
+        Edge(
+            source=int(source),
+            target=int(target),
+            origin="measured",
+            weight=float(1 - np.exp(-found.moved[target, source])),
+            reason=f"hiding step {source} moves each word here by {found.moved[target, source]:.2f} nats",
+        )
+        for target, source in np.argwhere(found.moved >= MOVES)
+    ]
 
 
 def is_public(lm: LocalLM, steps: Sequence[Step]) -> bool:

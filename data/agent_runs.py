@@ -38,8 +38,15 @@ def worlds(seed: int) -> Iterator[int]:
     return iter(range(FIRST + seed * APART, TEST.stop))
 
 
-def runs(seed: int, failed: int, successful: int, jobs: int = 0, progress: Progress = lambda *_: None) -> list[Told]:
-    """The first so many failed and successful runs from a seed on, in the order of their worlds."""
+def runs(
+    seed: int,
+    failed: int,
+    successful: int,
+    jobs: int = 0,
+    progress: Progress = lambda *_: None,
+    lengths: range = STEPS,
+) -> list[Told]:
+    """The first so many failed and successful runs of these lengths from a seed on, in the order of their worlds."""
     wanted = {False: failed, True: successful}
     kept: list[Told] = []
     have: Counter[str] = Counter()
@@ -47,7 +54,7 @@ def runs(seed: int, failed: int, successful: int, jobs: int = 0, progress: Progr
         right = solved(told.world, told.turns)
         kinds = {} if right else _kinds(told)
         frequent = any(have[name] >= ceil(MOST[what] * failed) for what, name in kinds.items())
-        if wanted[right] and steps(told) in STEPS and not frequent:
+        if wanted[right] and steps(told) in lengths and not frequent:
             wanted[right] -= 1
             have.update(kinds.values())
             kept.append(told)

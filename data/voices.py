@@ -140,7 +140,7 @@ class Voices:
         from tracer.data.voice_pages import Page
 
         with torch.inference_mode():
-            page = Page(self.lm.model, self._tokens(), [group[0].read for group in groups])
+            page = Page(self._tokens(), [group[0].read for group in groups])
             while groups:
                 self._learn(groups, page.logits)
                 going = [[walk for walk in group if not walk.step(self.ends)] for group in groups]

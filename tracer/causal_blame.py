@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from tracer.errors import BadInputError
 from tracer.explanation import Explanation, Options, explain
 from tracer.lm import POCKET
-from tracer.records import PathStep, Recording, Run
+from tracer.records import PathStep, Recording, Run, Step
 from tracer.store import Store
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _replayed(
         run,
         steps,
         lived,
-        _check(run, causal.truth),
+        _check(run, steps, causal.truth),
         edges=[edge for edge in edges if edge.origin != "measured"],
         sharpened=sharpened,
         ways=Ways(budget=BUDGET if causal.budget is None else causal.budget, top=options.top),
@@ -124,14 +124,18 @@ def _with(explained: Explanation, told: Blamed, stand_in: str | None) -> Explana
     return explained._replace(edges=[*kept, *told.edges], finding=finding)
 
 
-def _check(run: Run, truth: Truth) -> Check:
+def _check(run: Run, steps: Sequence[Step], truth: Truth) -> Check:
     from tracer.analyses.replay_blame import differs, stated
 
     if truth == "outcome":
         return stated
-    if run.answer is None:
+    from tracer.answers import answer
+    from tracer.equivalence import NONE, TRUNCATED
+
+    said = run.answer or answer(steps[-1].content if steps else "")
+    if said in {NONE, TRUNCATED}:
         raise BadInputError(f"run {run.id} holds no answer to compare with: leave out --truth agreement")
-    return differs(run.answer)
+    return differs(said)
 
 
 def _drilled(explained: Explanation, name: str) -> Explanation:

@@ -189,6 +189,7 @@ def paper(
         print_report(audit_report(result))
 
 
+app.command("world")(world.bench)
 app.command("world-runs")(world.runs)
 app.command("world-labels")(world.labels)
 

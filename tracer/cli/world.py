@@ -85,3 +85,33 @@ def failures(path: Path) -> list[Recording]:
     from tracer.cli.bench import read
 
     return [each for each in read([path]) if each.run.outcome == "failure"]
+
+
+def bench(
+    n: Annotated[int, typer.Option("--n", min=1, help="How many failed runs, and as many successful ones.")] = 40,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=9000, help="Other seeds give other worlds.")] = 0,
+    jobs: Jobs = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Hold every method to runs of the agent world whose true cause is measured first.
+
+    Lives fresh runs, labels the failed ones by intervention, and lets each method name the step: from the log, with a
+    language model, by replay. `forks` is what a method lived; successful runs are judged with their outcome hidden.
+
+    \b
+    Example: tracer bench world --n 20 --seed 3
+    """
+    from tracer.lm import require
+
+    require()
+    from tracer.analyses.bench_world import bench_world
+
+    with ProgressBar("measuring") as progress:
+        result = bench_world(n, seed, jobs, progress=progress)
+    if as_json:
+        print(json.dumps(result, indent=2))
+        return
+    from tracer.cli.output import print_report
+    from tracer.viz.bench_world import world_report
+
+    print_report(world_report(result))

@@ -1,0 +1,49 @@
+"""The table of `tracer bench world`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+_LEVELS = ("step", "agent", "sentence", "source", "path")
+
+
+def world_report(result: Mapping[str, Any]) -> RenderableType:
+    """Every method with its levels, the edges by origin, and what came of the other runs."""
+    methods = _table("method", *_LEVELS, "forks")
+    for name, figures in result["methods"].items():
+        interval = result["intervals"][name]["step"]
+        step = f"{_share(figures['step'])} [{_share(interval[0])}, {_share(interval[1])}]" if interval else "–"
+        methods.add_row(name, step, *(_share(figures[level]) for level in _LEVELS[1:]), _forks(figures["forks"]))
+    edges = _table("edges", "precision", "recall", "F1")
+    for origin, figures in result["edges"].items():
+        edges.add_row(origin, *(_share(figures[key]) for key in ("precision", "recall", "f1")))
+    passing, diffuse = result["passing"], result["diffuse"]
+    curve = ", ".join(f"{_share(point['step'])} at {point['forks']}" for point in result["budget"])
+    words = [
+        f"{result['n']} failed runs; a label took {_forks(result['label_forks'])} forks on average",
+        f"replay by forks at most: {curve}",
+        f"{diffuse['n']} runs have no decisive step: replay named one in {diffuse['named']}",
+        f"{passing['n']} successful runs, outcome hidden: false root cause {_share(passing['false_root_cause'])} "
+        f"[{_share(passing['interval'][0])}, {_share(passing['interval'][1])}]",
+    ]
+    return Group(methods, Text(), edges, Text(), Text("\n".join(words)))
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if place else "left")
+    return table
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0%}"
+
+
+def _forks(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}"
