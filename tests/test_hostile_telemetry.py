@@ -2,6 +2,7 @@
 
 import json
 import random
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def spoil(value: Any, dice: random.Random) -> None:
         elif isinstance(holder, dict) and dice.random() < 0.2:
             del holder[place[-1]]
         else:
-            holder[place[-1]] = dice.choice(ODD)
+            holder[place[-1]] = deepcopy(dice.choice(ODD))
 
 
 def check(path: Path, times: int) -> None:
