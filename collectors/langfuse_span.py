@@ -85,7 +85,9 @@ def _tool(span: Span, told: Activity) -> Activity:
     found = span.attributes
     output = found.get(f"{HEAD}output")
     content, call_id, status = tool_message(output) or (None if output is None else as_text(output), None, None)
-    call = told.call or Call(span.name or "tool", as_text(found.get(f"{HEAD}input")), call_id)
+    name = text_of(found.get("ai.toolCall.name")) or span.name or "tool"  # the Vercel AI SDK names no span after it
+    call_id = call_id or text_of(found.get("ai.toolCall.id"))
+    call = told.call or Call(name, as_text(found.get(f"{HEAD}input")), call_id)
     if not call.arguments:
         call = call._replace(arguments=as_text(found.get(f"{HEAD}input")))
     known = told.result

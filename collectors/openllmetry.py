@@ -95,7 +95,7 @@ def _kind(span: Span) -> Kind | None:
     if stated == "workflow":
         return "agent" if _agent(span, "agent") else None
     if request := found.get("llm.request.type"):
-        return "llm" if request in _MODEL_CALLS else None
+        return "llm" if str(request) in _MODEL_CALLS else None
     if any(unflatten(found, prefix) for prefix in (*PROMPTS, *COMPLETIONS)):
         return "llm"
     newer = genai.activity(span)

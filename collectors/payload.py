@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tracer.collectors import gemini, genai
+from tracer.collectors import gemini, genai, vercel_ai
 from tracer.collectors.activity import as_text, text_of, whole
 from tracer.collectors.message import Message
 from tracer.collectors.messages import decode, is_message, merge_reasoning, normalise
@@ -90,6 +90,8 @@ def any_message(raw: Any) -> Message | None:
         if gemini.is_content(raw):
             return gemini.message(raw, "user")
         return genai.message({**raw, "role": ROLES.get(raw["role"], raw["role"])}, "user")
+    if (found := vercel_ai.message(raw)) is not None:
+        return found
     inner = raw.get("data") or raw.get("kwargs") or raw
     if not isinstance(inner, Mapping):
         return None

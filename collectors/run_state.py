@@ -55,7 +55,7 @@ def _items(state: Mapping[str, Any], at: Pointer) -> Iterator[Item]:
         place = child(child(at, name), str(position))
         if not isinstance(item, Mapping):
             raise BadInputError(f"{where(place)}: an item is {type(item).__name__}, not an object")
-        if item.get("type") not in _REPEATS:
+        if str(item.get("type")) not in _REPEATS:
             yield item, place
 
 
@@ -119,7 +119,8 @@ def _notes(state: Mapping[str, Any]) -> Iterator[str]:
     step = state.get("current_step")
     data = step.get("data") if isinstance(step, Mapping) else None
     waiting = data.get("interruptions") if isinstance(data, Mapping) else None
-    names = [text_of(each.get("tool_name")) or "a tool" for each in waiting or [] if isinstance(each, Mapping)]
+    listed = waiting if isinstance(waiting, list) else []
+    names = [text_of(each.get("tool_name")) or "a tool" for each in listed if isinstance(each, Mapping)]
     if names:
         yield f"the run waits for approval of {', '.join(names)}"
     if state.get("terminal_unrecoverable"):
