@@ -203,9 +203,14 @@ def _flat(events: Sequence[Any], at: Pointer, path: tuple[Mapping[str, Any], ...
                 steps.pop()
         around = (*path, *steps)
         inner = value.get("events")
+        nested: list[_Event] = []
         if isinstance(inner, list) and inner and len(path) < _MAX_NESTING:
-            yield from _flat(inner, child(here, "events"), (*around, value))
-        yield _Event(value, here, utc(value.get("completed")) or utc(value.get("timestamp")), around)
+            nested = list(_flat(inner, child(here, "events"), (*around, value)))
+        yield from nested
+        # Logs of 2024 state no end: then it is the start, or the end of the last event inside.
+        ends = [utc(value.get("timestamp")), *(event.ended for event in nested)]
+        ended = utc(value.get("completed")) or max((end for end in ends if end), default=None)
+        yield _Event(value, here, ended, around)
 
 
 def _by_end(events: Sequence[_Event]) -> list[_Event]:

@@ -265,7 +265,7 @@ def test_an_answer_from_the_cache_costs_no_tokens(tmp_path: Path) -> None:
 
 
 def test_old_logs_nest_events_and_know_no_message_ids(tmp_path: Path) -> None:
-    """A tool of early 2025 that holds an agent's work; then a scorer's step, which is no part of the run."""
+    """A tool that holds an agent's work, and states no end; then a scorer's step, which is no part of the run."""
     asked = {"role": "user", "content": "How many?"}
     call = {"content": "", "tool_calls": [{"id": "c1", "function": "transfer", "arguments": {}, "type": "function"}]}
     inner = model(2, [{"role": "user", "content": "Count."}], {"content": "Three."})
@@ -274,6 +274,7 @@ def test_old_logs_nest_events_and_know_no_message_ids(tmp_path: Path) -> None:
     tool = event(
         "tool", 3, id="c1", function="transfer", arguments={}, result="Three.", agent="counter", events=[inner]
     )
+    tool |= {"timestamp": "2026-01-05T09:00:01+00:00", "completed": None}  # it began before what it holds
     events = [
         model(1, [asked], call),
         tool,
