@@ -226,9 +226,10 @@ def _by_end(events: Sequence[_Event]) -> list[_Event]:
 
 
 def _agent(span: Mapping[str, Any]) -> str | None:
-    """The agent whose work a span is; in old logs a tool that handed over names it."""
+    """The agent whose work a span is; in old logs a tool that calls models, or that names the agent it hands to."""
     if span.get("event") == "tool":
-        return text_of(span.get("agent"))
+        asks = any(event.get("event") in ("model", "subtask") for event in objects(span.get("events")))
+        return text_of(span.get("agent")) or (text_of(span.get("function")) if asks else None)
     return text_of(span.get("name")) if span.get("type") == "agent" else None
 
 

@@ -295,6 +295,15 @@ def test_old_logs_nest_events_and_know_no_message_ids(tmp_path: Path) -> None:
     assert steps[4].parents == (1,)
 
 
+def test_in_old_logs_an_agent_that_is_a_tool_has_the_tool_s_name(tmp_path: Path) -> None:
+    """As inspect_ai 0.3.85 logs `as_tool`: it names no agent, but the tool holds its calls of models."""
+    asked = {"id": "q", "role": "user", "content": "Find it.", "source": "input"}
+    inner = model(2, [asked], {"id": "a", "content": "Found."})
+    tool = event("tool", 3, id="c1", function="researcher", arguments={}, result="Found.", events=[inner])
+    _, steps = one(tmp_path, messages=[], events=[tool])
+    assert [(step.agent, step.content) for step in steps][:2] == [("user", "Find it."), ("researcher", "Found.")]
+
+
 def test_a_call_of_a_model_that_failed_is_a_step(tmp_path: Path) -> None:
     """It has no choices, and says why."""
     failed = event("model", 1, model="m", input=[], output={"model": "m", "choices": []}, error="429 Too Many Requests")
