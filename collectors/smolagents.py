@@ -25,7 +25,7 @@ from tracer.records import Pointer, Recording, Run, Step, content_hash, run_id
 
 NAME = "smolagents"
 _ACTION_KEYS = ("model_input_messages", "model_output_message", "code_action", "action_output", "observations")
-"""An action has `step_number` and most of these; one will do."""
+"""An action has a number and most of these; one will do."""
 _MANAGED = re.compile(r"\AYou're a helpful agent named '([^'\n]{1,80})'")
 _ANSWERED = re.compile(r"Here is the final answer from your managed agent '([^'\n]{1,80})'")
 
@@ -93,7 +93,10 @@ def _memory(agent: str | None, steps: Sequence[Any], places: Sequence[Pointer]) 
 
 
 def _is_action(step: Mapping[str, Any]) -> bool:
-    return isinstance(step.get("step_number"), int) and any(key in step for key in _ACTION_KEYS)
+    number = step.get("step_number")
+    if number is None and "tool_calls" in step:
+        number = step.get("step")  # its name in early 2025, and much else's
+    return isinstance(number, int) and any(key in step for key in (*_ACTION_KEYS, "model_output"))
 
 
 def _woven(memories: Sequence[_Memory]) -> list[Message]:
@@ -124,7 +127,8 @@ def _step(step: Mapping[str, Any], at: Pointer, agent: str | None) -> Iterator[M
     if _is_action(step):
         yield from _action(step, at, agent)
     elif "plan" in step:
-        yield _with_tokens(Message("assistant", as_text(step["plan"]), agent), step)
+        parts = [as_text(step[key]) for key in ("facts", "plan") if step.get(key)]
+        yield _with_tokens(Message("assistant", "\n\n".join(parts), agent), step)
     elif "task" in step:
         yield Message("user", as_text(step["task"]))
     elif "system_prompt" in step:
