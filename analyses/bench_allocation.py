@@ -31,11 +31,17 @@ class Trial(NamedTuple):
     found: Conclusion
 
 
-def trials(make: Make, repeats: int, seed: int = 0, budget: Budget | None = None, rule: Rule = RULE) -> Iterable[Trial]:
-    """Fresh traces with fresh rollouts; the same seed gives the same ones."""
+def trials(
+    make: Make, repeats: int, seed: int = 0, budget: Budget | None = None, rule: Rule = RULE, known: bool = False
+) -> Iterable[Trial]:
+    """Fresh traces with fresh rollouts; the same seed gives the same ones.
+
+    `known`: the rule is told how probably each sentence is written again, as by a model that can be read.
+    """
     for number in range(repeats):
         trace = make(np.random.default_rng([seed, number]))
-        pools = allocate(Simulator(trace, [seed, number, 1]), TARGET, trace.cost, budget, rule)
+        simulator, chances = Simulator(trace, [seed, number, 1]), trace.follow if known else ()
+        pools = allocate(simulator, TARGET, trace.cost, budget, rule, chances=chances)
         yield Trial(trace, conclude(pools, rule))
 
 

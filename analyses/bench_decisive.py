@@ -5,6 +5,10 @@ whether that is mended later or not. So what is explained is P(the right answer)
 sentences by how far they lower it. Written by the world, the sentence is known by construction; a check of some hundred
 rollouts on both sides of it says where the model contradicts that. Written by the model itself, the sentence follows
 from the one lapse in the chain.
+
+Slips are the measure. A rumour that is believed at even odds has a row of its own: by construction the sentence that
+tells it lowers P(right) by those odds only, and the next one, which does not take it back, by the rest. So has what the
+model wrote itself. Nothing is left out of both.
 All are fresh: their seeds are neither trained on nor watched while training. Needs torch and transformers.
 """
 
@@ -20,6 +24,7 @@ import numpy as np
 from tracer.analyses.anchors import outgoing, read
 from tracer.analyses.bench_anchors import Hits, rates
 from tracer.analyses.bench_engine import prefix_ends
+from tracer.analyses.effects import SCALE
 from tracer.analyses.forced import candidates_of, forced
 from tracer.analyses.pools import Drawn
 from tracer.analyses.resampling import Sweep, Ways, resample
@@ -33,7 +38,7 @@ from tracer.data.world import NOISY, TEST, Trace, ending, problem, prompt_of, tr
 from tracer.equivalence import classes
 from tracer.lm.ledger import Ledger
 from tracer.lm.rollouts import Sampling
-from tracer.stats import Count, difference
+from tracer.stats import Count, Estimate, difference, shrunken
 
 if TYPE_CHECKING:
     from tracer.lm.local import LocalLM
@@ -61,14 +66,14 @@ def drawn(n: int, seed: int) -> list[Trace]:
     return [_nth(seed, k) for k in range(n)]
 
 
-def decided(n: int, seed: int) -> list[Trace]:
-    """Fresh traces with one decisive sentence, from the other end of the seeds' range."""
+def decided(n: int, seed: int, event: str) -> list[Trace]:
+    """Fresh traces whose one decisive sentence is a "slip" or a "trust", from the other end of the seeds' range."""
     found: list[Trace] = []
     k = 0
     while len(found) < n:
         k += 1
         made = _nth(seed, 10**6 + k)
-        if sum(sentence.decisive for sentence in made.sentences) == 1:
+        if made.event.startswith(event) and sum(sentence.decisive for sentence in made.sentences) == 1:
             found.append(made)
     return found
 
@@ -143,7 +148,7 @@ def _scores(lm: LocalLM, text: Text, sweep: Sweep) -> dict[str, Sequence[float]]
     candidates = candidates_of(text.text, sweep.target)
     answers = forced(lm, text.text, text.borders, " </think>\n\\boxed{ ", candidates, "}")
     return {
-        "resample": [-each.high for each in sweep.sentences],
+        "resample": [-shrunken(Estimate(e.effect, e.low, e.high, e.n_before), SCALE) for e in sweep.sentences],
         "counterfactual": [-each.counterfactual[0] if each.counterfactual else 0.0 for each in sweep.sentences],
         "forced": (-answers.merged(classes(candidates, sweep.target)).effects).tolist(),
         "surprisal": np.nan_to_num(surprisal(lm.model, ids, spans).mean).tolist(),
@@ -161,9 +166,11 @@ def ranks(each: Found) -> Hits:
 
 
 def by_event(found: Sequence[Found]) -> dict[str, Any]:
-    """The rates for each event by itself, and for all that the model brought about."""
+    """The rates for each event by itself, for all rumours, for all that the world wrote, and all that the model did."""
     events = {each.made.event: [other for other in found if other.made.event == each.made.event] for each in found}
+    events["rumours"] = [each for each in found if each.made.event.startswith("trust")]
     events["sampled"] = [each for each in found if each.made.event.startswith("sampled")]
+    events["slips and rumours"] = [each for each in found if not each.made.event.startswith("sampled")]
     return {
         event: {
             "n": len(some),

@@ -1,8 +1,8 @@
 """`tracer bench resampling`: does resampling find the sentence that decides, at what cost, and are its intervals true?
 
-decisive   traces of the pocket world whose decisive sentence is known by construction, each method's rank of it; a
-           check of some hundred rollouts on both sides says where the model contradicts the construction. The events
-           that the model itself brought about, sampled, have rows of their own
+decisive   traces of the pocket world whose decisive sentence, a slip, is known by construction, each method's rank of
+           it; a check of some hundred rollouts on both sides says where the model contradicts the construction.
+           Rumours believed at even odds, and events that the model itself brought about, have rows of their own
 adaptive   the default budget against a thousand rollouts of each prefix, and against a second sweep of 100
 null, coverage   planted models, under the adaptive rule itself
 engine     against transformers.generate, in one run
@@ -67,11 +67,11 @@ FULL = Size()
 def bench_resampling(
     lm: LocalLM, n: int, seed: int = 0, progress: Progress | None = None, size: Size = FULL
 ) -> dict[str, Any]:
-    """n traces with a decisive sentence, n traces for the adaptive rule; published as the schema `bench-resampling`."""
+    """n traces of each kind of event, n traces for the adaptive rule; published as the schema `bench-resampling`."""
     tell = progress or (lambda what, done, total: None)
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "rollouts.duckdb"
-        made = [*decided(n, seed), *written(lm, n, seed)]
+        made = [*decided(n, seed, "slip"), *decided(n, seed, "trust"), *written(lm, n, seed)]
         found = [decide(lm, each, database, seed, size.check) for each in _told(made, "decisive", tell, len(made))]
         adaptive = [_adapt(lm, each, database, seed, size) for each in _told(drawn(n, seed), "adaptive", tell, n)]
     return {

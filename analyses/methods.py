@@ -94,6 +94,6 @@ METHODS: dict[str, Method] = {
             asked.lm, asked.chain, asked.options.resampling.outcome, parameters
         ),
     ),
-    "resample": Method(lambda options: {**options.resampling._asdict(), "version": 2}, _resample),
+    "resample": Method(lambda options: {**options.resampling._asdict(), "version": 3}, _resample),
 }
 """Every method of `tracer anchors`; the first is the default."""

@@ -20,7 +20,7 @@ from tracer.analyses.effects import FEWEST
 from tracer.analyses.pools import Drawn, Pools
 from tracer.analyses.similarity import THRESHOLD, Similarity
 from tracer.sentences import split
-from tracer.stats import Estimate, benjamini_hochberg, fisher
+from tracer.stats import Estimate, benjamini_hochberg
 
 WRITTEN, MISSING = "written", "missing"
 BATCH = 512
@@ -105,6 +105,6 @@ def _links(pools: Pools, target: int) -> list[tuple[Link, float]]:
     for source, (before, after) in enumerate(pairwise(shares)):
         if before is None or after is None or min(pools.all(k).n for k in (source, source + 1)) < FEWEST:
             continue
-        p = fisher(pools.diverged(source), pools.all(source + 1), middle=True)
+        p = pools.p_value(source, after)
         found.append((Link(source, target, before.value, after.value, pools.effect(source, after), 1.0), p))
     return found

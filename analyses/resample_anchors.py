@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tracer.lm.ledger import Ledger
     from tracer.lm.local import LocalLM
 
-SCORE = "change of P(target) that it makes for certain: the near end of the 95 % interval; 0 where that holds 0"
+SCORE = "size of its effect on P(target), drawn towards 0 by how unsure it is"
 
 
 def find(
@@ -32,8 +32,7 @@ def find(
         return of_sentences(lm, chain, "resample", SCORE, parameters, [])
     trace = Trace(chain.whole.rstrip(), borders(lm, chain.whole, chain.start, inside), chain.said)
     sweep = resample(lm, trace, ledger, ways, watch)
-    weights = [max(0.0, each) for each in sweep.strengths]
-    found = of_sentences(lm, chain, "resample", SCORE, parameters, weights)
+    found = of_sentences(lm, chain, "resample", SCORE, parameters, sweep.strengths)
     first = len(found.sentences) - len(inside)
     told = [
         sentence.model_copy(update={"resampled": each})

@@ -95,7 +95,7 @@ class Sweep(NamedTuple):
     onward: Onward
     """What each sentence does to later ones."""
     strengths: tuple[float, ...]
-    """By which sentences are ranked: the near end of the effect's interval, below 0 where that holds 0."""
+    """By which sentences are ranked: `SentenceEffect.strength`."""
     evidence: Mapping[str, Any]
     notes: tuple[str, ...]
 
@@ -163,7 +163,12 @@ def _pools(sampler: Sampler, target: str, cost: Sequence[float], ways: Ways, wat
     budget = ways.budget or Budget.default(cost)
     most = forecast(cost, budget, ways.rule).rollouts
     if not ways.paper:
-        return allocate(sampler, target, cost, budget, ways.rule, lambda pools: watch(pools, most) if watch else None)
+
+        def told(pools: Pools) -> None:
+            if watch:
+                watch(pools, most)
+
+        return allocate(sampler, target, cost, budget, ways.rule, told, sampler.engine.chances())
     pools = Pools(len(cost) - 1, target)
     for prefix in range(len(cost)):
         pools.add(prefix, sampler({prefix: SWEEP})[prefix])
@@ -300,6 +305,7 @@ def _evidence(
     return {
         "answers": answers,
         "distribution": shares,
+        "written": [None if each is None else _rounded(1 - each) for each in found.diverging],
         "headroom": [None if row is None else _rounded(_entropy(row)) for row in shares],
         "rollouts": found.rollouts,
         "tokens": found.tokens,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.collectors.container import Container
 from tracer.records import Recording, Span
+
+if TYPE_CHECKING:
+    from tracer.traces import Derive
 
 
 class Batch(NamedTuple):
@@ -16,6 +19,8 @@ class Batch(NamedTuple):
     spans: tuple[Span, ...] = ()
     part_of: str | None = None
     """The file of which this one is a part, where the format says so."""
+    heads: bool = False
+    """Whether this file begins the runs of its spans, so that files of these runs that came before are part of it."""
 
 
 class Collector(NamedTuple):
@@ -23,9 +28,11 @@ class Collector(NamedTuple):
 
     `detect` looks at the path and the first values of a container and returns None when the format is its own, else
     in a few words why not ("no key 'history'"). `read` turns the container into records; it raises BadInputError
-    with one line when the content breaks its own format.
+    with one line when the content breaks its own format. `derive` is for a format whose runs lie in several files: it
+    makes the runs of the spans that `read` brought under its name; without it they are read as telemetry.
     """
 
     name: str
     detect: Callable[[Container], str | None]
     read: Callable[[Container], Batch]
+    derive: Derive | None = None

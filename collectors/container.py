@@ -19,12 +19,15 @@ from tracer.collectors.json_values import Document, documents, looks_like_json
 from tracer.config import max_bytes
 from tracer.errors import BadInputError
 
-__all__ = ["Container", "Document", "is_log_folder", "open_containers"]
+__all__ = ["Container", "Document", "beside_log", "is_log_folder", "open_containers"]
 
 _FOLDER_LOGS = {"base_solution.json": ("problem.json", "chunks_labeled.json", "chunks.json")}
 """Logs that are a folder: the file that each has, and the others that are read. At least one of these is there, too."""
 _ZIP_LOGS = {"header.json": "samples/", "_journal/start.json": "samples/"}
 """Logs that are a zip: the file that each has, and where the others stand that are read."""
+
+_EVENT_FILE = re.compile(r"event-\d+(?:-[\w-]+)?\.json\Z")
+"""One event of an OpenHands conversation: a folder of them is one log."""
 
 _SQLITE = b"SQLite format 3\x00"
 _PARQUET = b"PAR1"
@@ -95,13 +98,20 @@ def is_log_folder(names: Iterable[str]) -> bool:
     return _log_files(names) != []
 
 
+def beside_log(names: Iterable[str]) -> list[str]:
+    """The files in a folder of events that are no events: other logs, for all we know. Other folders are read whole."""
+    held = set(names)
+    others = [] if held & _FOLDER_LOGS.keys() else held - set(_log_files(held))
+    return sorted(name for name in others if not name.startswith("."))
+
+
 def _log_files(names: Iterable[str]) -> list[str]:
     """The files to read of a log that is a folder; none where it is no such log."""
     held = set(names)
     for marker, others in _FOLDER_LOGS.items():
         if marker in held and (found := [name for name in others if name in held]):
             return [marker, *found]
-    return []
+    return sorted(filter(_EVENT_FILE.match, held))
 
 
 def _open_folder(path: Path) -> Container:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tracer.collectors.container import Container, is_log_folder, open_containers
-from tracer.collectors.registry import recognise
+from tracer.collectors.container import Container, beside_log, is_log_folder, open_containers
+from tracer.collectors.registry import derive, recognise
 from tracer.errors import BadInputError
 from tracer.records import Recording, Span
 from tracer.rows import sane
@@ -83,7 +83,7 @@ def read_recordings(paths: Sequence[Path]) -> tuple[list[Recording], list[Skippe
         except BadInputError as error:
             skipped.append(Skipped(sane(str(path)), sane(str(error).removeprefix(f"{path}: "))))
     if spans:
-        recordings += [recording for recording, _ in _derive(spans)]
+        recordings += [recording for recording, _ in derive(spans)]
     return recordings, skipped
 
 
@@ -118,6 +118,7 @@ def _below(folder: Path) -> Iterator[Path]:
         if is_log_folder(files):
             folders.clear()
             yield Path(name)
+            yield from (Path(name, each) for each in beside_log(files))
             continue
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         yield from (Path(name, each) for each in sorted(files) if not each.startswith("."))
@@ -164,22 +165,29 @@ def _ingest_container(container: Container, store: Store, total: Ingested) -> In
     recordings = [recording for recording in batch.recordings if recording.steps]
     if empty := len(batch.recordings) - len(recordings):
         total.skipped.append(Skipped(container.source, "no steps" if empty == 1 else f"{empty} runs without steps"))
+    if not recordings and not batch.spans and batch.part_of:  # it only repeats what that file holds
+        total.sources.append(Loaded(sane(container.source), collector.name, 0, 0, 0, sane(batch.part_of)))
+        return total
     if not recordings and not batch.spans:
         return total if empty else _skip(total, container.source, BadInputError("holds no runs"))
     added = store.add(
-        container.source, container.digest, collector.name, recordings, batch.spans, _derive, batch.part_of
+        container.source,
+        container.digest,
+        collector.name,
+        recordings,
+        batch.spans,
+        derive,
+        part_of=batch.part_of,
+        heads=batch.heads,
     )
     return _count(total, added)
 
 
-def _derive(spans: Sequence[Span]) -> list[tuple[Recording, tuple[str, ...]]]:
-    """The runs in the spans of whole traces."""
-    from tracer.collectors.spans import runs_from_spans
-
-    return runs_from_spans(spans)
-
-
 def _count(total: Ingested, added: Added) -> Ingested:
+    joined = {sane(source) for source in added.joined}
+    total.sources[:] = [
+        each._replace(part_of=sane(added.holds.source)) if each.source in joined else each for each in total.sources
+    ]
     total.sources.append(_loaded(added.holds, new=added.runs))
     return total._replace(
         runs=total.runs + added.runs, steps=total.steps + added.steps, spans=total.spans + added.spans

@@ -9,13 +9,13 @@ import pytest
 from scipy.special import betaln
 
 from tracer.analyses import bench_allocation as bench
-from tracer.analyses.allocation import RULE, Budget, Draw, Forecast, allocate, choose, forecast
+from tracer.analyses.allocation import RULE, Budget, Draw, Forecast, allocate, choose, forecast, nodes
 from tracer.analyses.effects import conclude
 from tracer.analyses.jumps import jumps
 from tracer.analyses.pools import Drawn, Pools, spread
 from tracer.analyses.simulator import TARGET, TRACES, Planted, Simulator, anchor, flat, planted
 from tracer.errors import TracerError
-from tracer.stats import Count, Estimate
+from tracer.stats import Count, Estimate, difference
 
 
 def always(labels: Sequence[str]) -> Draw:
@@ -120,9 +120,11 @@ def test_a_width_is_reached_where_nothing_else_limits() -> None:
 
 
 def test_what_a_sweep_takes_is_told_before() -> None:
-    """Eleven prefixes of 100 tokens: a fifth of 1,100 rollouts; with a width of .5 at most 160 each."""
+    """31 prefixes of 100 tokens: a fifth of 3,100 rollouts; eleven: no fewer than 300; with a width of .5, 160 each."""
+    assert forecast([100.0] * 31) == Forecast(620, 62_000, 3_100, 310_000)
+    assert forecast([100.0] * 2).rollouts == 200  # all of a sweep
     cost = [100.0] * 11
-    assert forecast(cost) == forecast(cost, Budget.default(cost)) == Forecast(220, 22_000, 1_100, 110_000)
+    assert forecast(cost) == forecast(cost, Budget.default(cost)) == Forecast(300, 30_000, 1_100, 110_000)
     assert forecast(cost, Budget(width=0.5)) == Forecast(1_760, 176_000, 1_100, 110_000)
     assert forecast(cost, Budget(tokens=5_000)).tokens == 5_000
 
@@ -154,7 +156,7 @@ def test_each_round_is_shown() -> None:
     trace = flat(0.5, 8)
     allocate(Simulator(trace, 1), TARGET, trace.cost, watch=lambda pools: seen.append(sum(pools.fresh)))
     assert seen == sorted(seen)
-    assert seen[0] == 30
+    assert seen[0] == 90  # nine prefixes take a third of the budget at most, so all are looked at
     assert len(seen) > 3
 
 
@@ -208,6 +210,57 @@ def test_a_sentence_that_is_nearly_always_written_is_overdetermined() -> None:
         pools = Pools(1, "a")
         pools.add(0, [Drawn("a", follows=1)] * (64 - others) + [Drawn("a")] * others)
         assert conclude(pools).sentences[0].verdict == verdict
+
+
+def test_a_sentence_that_is_surely_written_needs_no_rollout() -> None:
+    """The model writes it in 97 of 100: it moves P by .03 at most, and P before it follows from P after it."""
+    pools = Pools(2, "a", [0.97, math.nan])
+    pools.add(1, [Drawn("a")] * 6 + [Drawn("b")] * 4)
+    before, after = pools.shares()[:2]
+    assert before is not None
+    assert after is not None
+    assert before.value == pytest.approx(0.03 * 0.5 + 0.97 * 0.6)  # what else it might write may do anything
+    said = conclude(pools).sentences[0]
+    assert said.effect.value == pytest.approx(0.03 * (0.6 - 0.5))
+    assert -0.03 <= said.effect.low < said.effect.high <= 0.03
+    assert (said.verdict, said.before.n) == ("overdetermined", 0)
+
+
+def test_only_sentences_with_room_are_looked_at() -> None:
+    """Of six, the second and the fifth may be written otherwise, and of the last nothing is known."""
+    pools = Pools(6, "a", [1.0, 0.2, 0.95, 1.0, 0.5, math.nan])
+    assert nodes(pools) == [0, 2, 5, 6]
+    trace = Planted((0.5,) * 7, (1.0, 0.2, 0.95, 1.0, 0.5, 0.5))
+    simulator = Simulator(trace, 1)
+    asked: list[dict[int, int]] = []
+
+    def draw(wanted: Mapping[int, int]) -> Mapping[int, Sequence[Drawn]]:
+        asked.append(dict(wanted))
+        return simulator(wanted)
+
+    allocate(draw, TARGET, trace.cost, chances=[*trace.follow[:-1], math.nan])
+    assert asked[0] == dict.fromkeys((0, 2, 5, 6), 10)
+    assert {prefix for each in asked for prefix in each} == {0, 2, 5, 6}
+
+
+def test_two_jumps_that_cancel_are_found_where_chances_are_known() -> None:
+    """A rumour believed and taken back in the next sentence: from both ends of a coarse grid nothing is to be seen."""
+    trace = Planted((0.95,) * 10 + (0.05,) + (0.95,) * 6, (1.0,) * 9 + (0.04, 0.04) + (1.0,) * 5)
+    found = conclude(allocate(Simulator(trace, 4), TARGET, trace.cost, chances=trace.follow))
+    assert [each.sentence for each in found.sentences if each.verdict == "anchor"] == [9, 10]
+    assert max(each.before.n for each in found.sentences) < 100
+
+
+def test_with_known_chances_the_reference_effect_is_met() -> None:
+    """f = .6, P after it 80 of 100, of those that go on otherwise 3 of 10: .4 (.8 - .3), and .4 of Newcombe's."""
+    pools = Pools(1, "a", [0.6])
+    pools.add(0, [Drawn("a")] * 3 + [Drawn("b")] * 7)
+    pools.add(1, [Drawn("a")] * 80 + [Drawn("b")] * 20)
+    before, after = pools.shares()
+    assert before is not None
+    assert before.value == pytest.approx(0.4 * 0.3 + 0.6 * 0.8)
+    plain = difference(Count(3, 10), Count(80, 100), spread(10, room=0.4))
+    assert pools.effect(0, after)[:3] == pytest.approx([0.4 * each for each in plain[:3]])
 
 
 def test_replacements_that_mean_the_same_do_not_count_as_different() -> None:
@@ -276,11 +329,11 @@ def test_an_interval_of_many_cases_is_the_usual_one() -> None:
     assert spread(0) > 1.3
 
 
-@pytest.mark.parametrize("follow", [0.0, 0.8])
+@pytest.mark.parametrize(("follow", "known"), [(0.0, False), (0.8, False), (0.8, True)])
 @pytest.mark.parametrize("p", [0.02, 0.1, 0.5, 0.9])
-def test_intervals_hold_under_the_rule_that_stops_by_them(p: float, follow: float) -> None:
+def test_intervals_hold_under_the_rule_that_stops_by_them(p: float, follow: float, known: bool) -> None:
     """A small version of tests/slow: 25 null traces of 20 sentences."""
-    found = bench.coverage(bench.trials(lambda generator: flat(p, 20, follow), 25, seed=1))
+    found = bench.coverage(bench.trials(lambda generator: flat(p, 20, follow), 25, seed=1, known=known))
     assert found.effects.value > 0.92
     assert found.shares.value > 0.9
 
@@ -312,4 +365,4 @@ def test_recall_counts_ties_once() -> None:
 
 def test_the_default_rule_is_the_one_that_was_measured() -> None:
     """Changing a setting needs the measurement anew: `make test-slow`."""
-    assert RULE == (10, 4, 1.5, 160, 0.8, 4, 0.1, 0.05)
+    assert RULE == (10, 4, 0.34, 1.5, 160, 0.8, 4, 0.4, 0.1, 0.05)

@@ -16,9 +16,11 @@ SMALL = Size(check=20, reference=30, sweep=10, planted=5, engine=2)
 
 
 def test_the_traces_are_fresh_and_the_same_for_the_same_seed() -> None:
-    """Those with a decisive sentence have exactly one; another seed gives others."""
+    """Those with a decisive sentence have exactly one, of the kind that was asked for; another seed gives others."""
     assert drawn(3, 1) == drawn(3, 1) != drawn(3, 2)
-    assert [sum(s.decisive for s in made.sentences) for made in decided(4, 0)] == [1, 1, 1, 1]
+    for event in ("slip", "trust"):
+        assert [sum(s.decisive for s in made.sentences) for made in decided(4, 0, event)] == [1, 1, 1, 1]
+        assert {made.event for made in decided(4, 0, event)} <= {event, f"{event} recovered"}
 
 
 def test_a_trace_is_cut_before_each_sentence() -> None:
@@ -51,6 +53,8 @@ def test_every_part_is_measured() -> None:
     for found in result["decisive"].values():
         assert 0 <= found["top1"] <= found["top3"] <= 1
     assert 0 <= result["contradicted"] <= 2
+    rows = result["decisive_by_event"]
+    assert [rows[name]["n"] for name in ("rumours", "sampled", "slips and rumours")] == [2, 2, 4]
     assert result["adaptive"]["rollouts_ratio"] > 0
     assert result["engine"]["speedup_vs_generate"] > 0
     assert resampling_bench_report(result)

@@ -310,8 +310,8 @@ def test_content_blocks_inside_a_string_are_blocks() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ({"info": {}, "messages": [QUESTION], "trajectory_format": "mini-swe-agent-1"}, "mini-swe-agent trajectory"),
-        ({"messages": [{"source": "a", "content": "x", "type": "Note"}]}, "a message without 'role'"),
+        ({"mas_name": "m", "messages": [QUESTION], "trace": {}}, "a MAST trace"),
+        ({"messages": [{"sender": "a", "content": "x", "kind": "TextMessage"}]}, "a message without 'role'"),
         ({"messages": []}, "no list of messages"),
         ([], "an empty list"),
         ([QUESTION, 3], "no list of messages"),
@@ -337,9 +337,9 @@ def test_a_log_that_breaks_its_own_form_far_down_says_where(tmp_path: Path) -> N
 
 
 def test_a_real_agent_that_acts_by_text(real_logs: Path) -> None:
-    """mini-swe-agent's bare list: fenced commands, return codes; read by hand from the raw file."""
+    """mini-swe-agent's bare list, as chat: fenced commands, return codes; read by hand from the raw file."""
     [container] = open_containers(real_logs / "samples/mini_swe_agent/github_issue.traj.json")
-    [(run, steps)] = recognise(container).read(container).recordings
+    [(run, steps)] = chat.read(container).recordings
     assert len(steps) == 22
     assert [step.agent for step in steps[:4]] == ["system", "user", "assistant", "bash"]
     assert (steps[4].kind, steps[4].arguments, steps[4].parents) == ("tool_call", "ls -la", ())

@@ -135,6 +135,23 @@ def test_a_run_as_json_is_the_run_with_its_steps(call: Call, log: Path) -> None:
     assert RunList.model_validate(call("runs", "--json").json).root[1].run == whole["run"]
 
 
+def test_a_run_as_atif_is_a_trajectory_that_loads_again(call: Call, log: Path, tmp_path: Path) -> None:
+    """The same steps by the same agents; a step of it, or two forms at once, is a mistake of one line."""
+    call("ingest", log)
+    shown = call("show", "@last", "--format", "atif")
+    assert (shown.json["schema_version"], shown.json["steps"][0]["step_id"]) == ("ATIF-v1.7", 1)
+    (tmp_path / "run.atif.json").write_text(shown.out)
+    before = call("show", "--json").json["steps"]
+    call("ingest", tmp_path / "run.atif.json")
+    after = call("show", "--json").json
+    assert after["format"] == "atif"
+    assert [(step["agent"], step["kind"], step["content"]) for step in after["steps"]] == [
+        (step["agent"], step["kind"], step["content"]) for step in before
+    ]
+    for wrong in (["@last:0"], ["@last", "--json"], ["@last", "--full"]):
+        assert call("show", *wrong, "--format", "atif").code == 2
+
+
 def test_a_step_that_the_run_does_not_have_is_told(call: Call, log: Path) -> None:
     """With the last that it has."""
     call("ingest", log)

@@ -22,6 +22,7 @@ from tracer.stats import (
     kendall_w,
     logistic,
     power,
+    shrunken,
     spearman,
     top,
     top_overlap,
@@ -327,6 +328,14 @@ def test_divergences_of_nothing_say_nothing() -> None:
 def test_the_same_samples_give_the_same_divergence() -> None:
     """Draws come from a seed."""
     assert divergence("aab", "abb", seed=3) == divergence("aab", "abb", seed=3)
+
+
+def test_an_unsure_estimate_is_drawn_towards_nothing() -> None:
+    """.3 with its near end at .3 - .196, one scale of .1 away in standard errors: half; a sure one stays as it is."""
+    assert shrunken(Estimate(0.3, 0.104, 0.9, 20), 0.1) == pytest.approx(0.15, abs=1e-4)
+    assert shrunken(Estimate(-0.3, -0.9, -0.104, 20), 0.1) == pytest.approx(-0.15, abs=1e-4)
+    assert shrunken(Estimate(0.3, 0.3, 0.3, 20), 0.1) == 0.3
+    assert shrunken(Estimate(0.0, -1.0, 1.0, 0), 0.1) == 0.0
 
 
 def test_without_followers_nested_samples_are_plain_ones() -> None:

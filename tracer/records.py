@@ -285,6 +285,11 @@ class Resampled(Record):
     paper: dict[str, float] | None = None
     """The published fields of Thought Anchors, by their formulas, where they were asked for."""
 
+    @property
+    def told(self) -> bool:
+        """Whether anything is known of the effect, from rollouts or from how surely the model writes the sentence."""
+        return self.high - self.low < 2
+
 
 class AnchorSentence(Record):
     """One sentence of a chain of thought, with what a method says of it."""

@@ -259,7 +259,7 @@ class ResamplingBench(Form):
     n: int
     adaptive: dict[str, Any] = Field(description="Recall and cost of the default budget against full sweeps.")
     decisive: dict[str, dict[str, float | tuple[float, float]]] = Field(
-        description="Method -> top1, top3: how often the decisive sentence comes first, among the first three."
+        description="Method -> top1, top3: how often a slip that decides comes first, among the first three."
     )
     null: dict[str, Any]
     coverage: dict[str, Any]

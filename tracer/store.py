@@ -54,6 +54,8 @@ class Added(NamedTuple):
     steps: int
     spans: int
     holds: Source
+    joined: tuple[str, ...] = ()
+    """Sources loaded earlier that turned out to be part of this one."""
 
 
 class Summary(NamedTuple):
@@ -120,11 +122,14 @@ class Store:
         recordings: Sequence[Recording],
         spans: Sequence[Span],
         derive: Derive,
+        *,
         part_of: str | None = None,
+        heads: bool = False,
     ) -> Added:
         """Add what one file brought, in one transaction; content that is known already changes nothing.
 
-        `part_of` is the source of which this one is a part, where that is known without the store.
+        `part_of` is the source of which this one is a part, where that is known without the store. With `heads`, files
+        loaded before whose spans are in a run of this source become part of it.
         """
         if held := self.source(digest):
             return Added(0, 0, 0, held._replace(source=source))
@@ -143,9 +148,22 @@ class Store:
                 spans=len(spans),
                 part_of=rows.sane(part_of) if part_of else change.part_of,
             )
+            joined = self._behead(holds) if heads else ()
+            if joined:
+                holds = holds._replace(part_of=None)
             self._remember(holds, recordings, spans)
         runs, steps = _size(new)
-        return Added(runs + change.runs, steps + change.steps, change.spans, holds)
+        return Added(runs + change.runs, steps + change.steps, change.spans, holds, joined)
+
+    def _behead(self, head: Source) -> tuple[str, ...]:
+        """Make the sources of spans in this source's runs part of it; which these were."""
+        found = self.database.all(
+            """UPDATE sources SET part_of = $head WHERE part_of IS NULL AND source <> $head AND digest IN (
+                SELECT digest FROM source_traces JOIN run_traces USING (trace_id) JOIN runs ON runs.id = run
+                WHERE runs.source = $head) RETURNING source""",
+            {"head": head.source},
+        )
+        return tuple(source for (source,) in found)
 
     def is_blank(self) -> bool:
         """Whether nothing was ever loaded, drawn or found out, or all of it was removed."""

@@ -178,13 +178,13 @@ def resampling_bench_report(result: Mapping[str, Any]) -> RenderableType:
     table.add_column("n", justify="right")
     for method in result["decisive"]:
         table.add_column(clean(method)[:_SHORT], justify="right")
-    events = {"all": {"n": result["n"], **result["decisive"]}, **result["decisive_by_event"]}
+    events = {"slips": {"n": result["n"], **result["decisive"]}, **result["decisive_by_event"]}
     for name, found in events.items():
         cells = [f"{_pc(found[method]['top1'])}/{_pc(found[method]['top3'])}" for method in result["decisive"]]
         table.add_row(clean(name), str(found["n"]), *cells)
     adaptive, engine = result["adaptive"], result["engine"]
     lines = [
-        f"the model contradicts the construction in {result['contradicted']} of {result['n']} traces",
+        f"the model contradicts the construction of {result['contradicted']} of {result['n']} slips",
         f"of {adaptive['wanted']} sentences that a full reference names: {_pc(adaptive['recall_top3'])} % found, "
         f"{_pc(adaptive['second_sweep'])} % by a second sweep; "
         f"of a sweep: {_pc(adaptive['rollouts_ratio'])} % of rollouts, {_pc(adaptive['tokens_ratio'])} % of tokens",

@@ -72,8 +72,8 @@ def _sentences(told: list[tuple[AnchorSentence, Resampled]]) -> Table:
     for sentence, each in told:
         table.add_row(
             Text(str(sentence.index), justify="right"),
-            f"{_share(each.before, each.n_before)} → {_share(each.after, each.n_after)}",
-            _effect(each.effect, each.low, each.high) if each.n_before and each.n_after else "not drawn",
+            f"{_share(each.before, each.told or each.n_before)} → {_share(each.after, each.told or each.n_after)}",
+            _effect(each.effect, each.low, each.high) if each.told else "not drawn",
             Text(each.verdict, style=_STYLES[each.verdict]),
             Text(clean(sentence.text).strip(), style="bold" if each.verdict == "anchor" else ""),
         )
@@ -106,8 +106,8 @@ def _listed(each: Resampled) -> str:
     return "; ".join(f"“{clean(text)}” {count}x, P {share:.2f}" for text, count, share in each.instead)
 
 
-def _share(value: float, n: int) -> str:
-    return f"{value:.2f}" if n else f"{'–':^4}"
+def _share(value: float, told: bool | int) -> str:
+    return f"{value:.2f}" if told else f"{'–':^4}"
 
 
 def _effect(value: float, low: float, high: float) -> str:

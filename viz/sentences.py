@@ -130,7 +130,7 @@ def _values(found: Anchors, rows: Sequence[AnchorSentence | None]) -> list[float
 def _drawn(sentence: AnchorSentence) -> Resampled | None:
     """What resampling says, if it has rollouts on both sides: over a stretch that changes nothing none may be spent."""
     told = sentence.resampled
-    return told if told and told.n_before and told.n_after else None
+    return told if told and told.told else None
 
 
 def _resampled(each: Resampled | None, answers: Mapping[str, int]) -> dict[str, Any] | None:

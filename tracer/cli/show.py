@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,12 +15,22 @@ if TYPE_CHECKING:
     from tracer.records import Step
 
 
+class Format(StrEnum):
+    """Forms of a run for other tools."""
+
+    atif = "atif"
+
+
 def show(
     address: Annotated[
         str,
         typer.Argument(metavar="RUN[:STEP]", help="A run, or one step of it counted from 0; @last is the last run."),
     ] = "@last",
     full: Annotated[bool, typer.Option("--full", help="Print every step whole, with its reasoning.")] = False,
+    format: Annotated[  # noqa: A002
+        Format | None,
+        typer.Option("--format", help="Print the run for other tools: atif is a trajectory of Harbor's ATIF 1.7."),
+    ] = None,
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
@@ -30,14 +42,23 @@ def show(
     Example: tracer show @last:3
     """
     from tracer.config import database_path
+    from tracer.errors import TracerError
     from tracer.schemas import RunReport
     from tracer.store import Store
     from tracer.viz.terminal import run_report
 
     ref, index = parse_address(address)
+    if format and (index is not None or full or as_json):
+        raise TracerError("--format prints a whole run: leave out the step, --full and --json")
     with Store.open(database_path(db), read_only=True) as store:
         run = store.run(ref)
         steps = store.steps(run.id)
+    if format:
+        from tracer.text import safe_json
+        from tracer.viz.trajectory import trajectory
+
+        print(safe_json(json.dumps(trajectory(run, steps), indent=2, ensure_ascii=False)))
+        return
     shown = steps if index is None else [_step(steps, run.id, index)]
     if as_json:
         print_json(RunReport.of(run, steps, shown))

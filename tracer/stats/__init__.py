@@ -11,6 +11,7 @@ from tracer.stats.proportions import (
     difference,
     fisher,
     power,
+    shrunken,
     wilson,
     wilson_bounds,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "kendall_w",
     "logistic",
     "power",
+    "shrunken",
     "spearman",
     "top",
     "top_overlap",

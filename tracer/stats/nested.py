@@ -7,6 +7,8 @@ as well. With r_i the chance to diverge and Q_i the share of hits among the dive
 
 Given the numbers of cases, r_i, Q_i and P_{i+1} rest on separate cases, so that no covariance is left, though the
 samples overlap. Without any followers these are the plain share with Wilson's interval, and Newcombe's difference.
+Where r_i need not be estimated, because whoever draws the cases knows it, only Q_i and P_{i+1} are uncertain, and the
+difference is at most r_i, whatever the cases say.
 """
 
 from __future__ import annotations
@@ -30,13 +32,16 @@ class Share(NamedTuple):
     variance: float
 
 
-def share(diverged: Count, followed: int = 0, after: Share | None = None) -> Share:
+def share(diverged: Count, followed: int = 0, after: Share | None = None, diverging: float | None = None) -> Share:
     """P_i from the cases that diverged and the share of the next sample, with Wilson's interval.
 
     Var P_i = r^2 Q(1 - Q) / m + (1 - r)^2 Var P_{i+1} + (P_{i+1} - Q)^2 r(1 - r) / n, of the smooth estimates, with m
-    of n cases diverged; the interval is that of P(1 - P) / Var P_i cases.
+    of n cases diverged; the interval is that of P(1 - P) / Var P_i cases. `diverging` is r where it is known: then the
+    last term is 0, and without a case of its own a share still follows from the next one, Q being anything.
     """
     smooth_q = (diverged.hits + 1) / (diverged.n + 2)
+    if diverging is not None and diverging < 1 and after is not None:
+        return _share_of_known(diverged, after, diverging)
     if not followed or after is None:
         low, high = _bounds(diverged)
         variance = smooth_q * (1 - smooth_q) / diverged.n if diverged.n else 1.0
@@ -50,6 +55,18 @@ def share(diverged: Count, followed: int = 0, after: Share | None = None) -> Sha
         + (1 - smooth_r) ** 2 * after.variance
         + (after.smooth - smooth_q) ** 2 * smooth_r * (1 - smooth_r) / n
     )
+    return _effective(value, smooth, variance)
+
+
+def _share_of_known(diverged: Count, after: Share, r: float) -> Share:
+    smooth_q = (diverged.hits + 1) / (diverged.n + 2)
+    variance = r**2 * smooth_q * (1 - smooth_q) / (diverged.n + 1) + (1 - r) ** 2 * after.variance
+    value = r * diverged.share + (1 - r) * after.value
+    return _effective(value, r * smooth_q + (1 - r) * after.smooth, variance)
+
+
+def _effective(value: float, smooth: float, variance: float) -> Share:
+    """With the interval of a plain sample of the same variance."""
     cases = smooth * (1 - smooth) / variance
     low, high = wilson_bounds(value * cases, cases)
     return Share(value, low, high, cases, smooth, variance)
@@ -68,22 +85,30 @@ def _bounds(count: Count) -> tuple[float, float]:
     return low, max(high, 1 - least[misses] / count.n) if misses in least else high
 
 
-def effect(diverged: Count, followed: int, after: Share, z: float = Z95) -> Estimate:
+def effect(diverged: Count, followed: int, after: Share, z: float = Z95, diverging: float | None = None) -> Estimate:
     """P_{i+1} - P_i = r D with D = P_{i+1} - Q_i, and an interval that recovers the variances from the bounds of each.
 
     D has Newcombe's interval (1998, method 10): low = D - sqrt((P - l)^2 + (u' - Q)^2), with (l, u) and (l', u') the
     Wilson bounds of P and of Q. For the product (Zou, Huang, Zhang 2009): rD -+ sqrt(r^2 a^2 + D^2 b^2), with a the
     distance from D to its bound on that side and b that from r to the Wilson bound that widens. Where none diverged, r
-    counts as its upper bound in the first term, and Q may be anything. n is the smaller of the samples.
+    counts as its upper bound in the first term, and Q may be anything. n is the smaller of the samples. Where r is
+    known, as `diverging`, b is 0: the interval is that of D, times r.
     """
     q, p = diverged.share, after.value
     low_q, high_q = wilson_bounds(diverged.hits, diverged.n, z)
     low_p, high_p = wilson_bounds(p * after.cases, after.cases, z)
     below, above = math.hypot(p - low_p, high_q - q), math.hypot(high_p - p, q - low_q)
     n = diverged.n + followed
+    if diverging is not None:
+        return _scaled(p - q, below, above, diverging, min(n, int(after.cases)))
     r, (low_r, high_r) = diverged.n / n if n else 1.0, wilson_bounds(diverged.n, n, z)
     up, down = (high_r - r, r - low_r) if followed else (0.0, 0.0)
     value, less, more = r * (p - q), *((down, up) if p > q else (up, down))
     part = r if diverged.n else high_r
     low, high = value - math.hypot(part * below, (p - q) * less), value + math.hypot(part * above, (p - q) * more)
     return Estimate(value, max(-1.0, low), min(1.0, high), min(n, int(after.cases)))
+
+
+def _scaled(d: float, below: float, above: float, r: float, n: int) -> Estimate:
+    """r times a difference that lies between -1 and 1."""
+    return Estimate(r * d, r * max(-1.0, d - below), r * min(1.0, d + above), n)

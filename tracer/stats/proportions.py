@@ -28,6 +28,18 @@ def wilson(successes: float, n: int) -> Estimate:
     return Estimate(p, max(0.0, centre - half), min(1.0, centre + half), n)
 
 
+def shrunken(found: Estimate, scale: float) -> float:
+    """The estimate, drawn towards 0 by how unsure it is: value / (1 + (s / scale)^2).
+
+    That is the mean of a normal posterior whose prior has mean 0 and standard deviation `scale`; s is the distance
+    from the value to that end of its 95 % interval that is nearer to 0, over 1.96. By it estimates of unlike certainty
+    can be ranked: by the values themselves those with few cases come first by chance, by the near ends of their
+    intervals a large one of few cases comes behind a small one of many.
+    """
+    near = found.value - found.low if found.value > 0 else found.high - found.value
+    return found.value / (1 + (near / Z95 / scale) ** 2)
+
+
 class Count(NamedTuple):
     """How many of n cases are hits."""
 
