@@ -286,7 +286,7 @@ def _run(root: Source, found: Sequence[_Trajectory], references: Sequence[_Refer
     extra = value.get("extra")
     own = extra.get("tracer") if isinstance(extra, Mapping) else None
     outcome, said_by = stated_outcome(extra) if isinstance(extra, Mapping) else ("unknown", None)
-    if isinstance(own, Mapping) and own.get("outcome") in {"success", "failure"}:
+    if isinstance(own, Mapping) and own.get("outcome") in ("success", "failure"):
         outcome, said_by = own["outcome"], str(own.get("outcome_source") or "extra.tracer")
     asked = [step.content for step in steps if step.role == "user" and step.content.strip()]
     spoken = [step for step in steps if step.role == "assistant" and step.content.strip()]

@@ -42,7 +42,7 @@ def read(container: Container) -> Batch:
     counted = Counter(
         value["sessionId"]
         for value in (each.value for each in container.documents)
-        if isinstance(value, Mapping) and value.get("type") in SAID and isinstance(value.get("sessionId"), str)
+        if isinstance(value, Mapping) and str(value.get("type")) in SAID and isinstance(value.get("sessionId"), str)
     )
     if not counted:
         return Batch()

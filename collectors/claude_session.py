@@ -133,7 +133,7 @@ def _delegations(ordered: Iterable[Span], threads: Sequence[Branch]) -> dict[str
         str(block.get("id")): block
         for span in ordered
         for block in _blocks(span)
-        if block.get("type") == "tool_use" and block.get("name") in _DELEGATES
+        if block.get("type") == "tool_use" and str(block.get("name")) in _DELEGATES
     }
     found: dict[str, Mapping[str, Any]] = {}
     for span in ordered:

@@ -47,7 +47,7 @@ def detect(container: Container) -> str | None:
 
 
 def _enveloped(values: list[Mapping[str, Any]]) -> bool:
-    return all(key in values[0] for key in _ENVELOPE) and values[0]["type"] in _TYPES
+    return all(key in values[0] for key in _ENVELOPE) and str(values[0]["type"]) in _TYPES
 
 
 def _bare(values: list[Mapping[str, Any]]) -> bool:
@@ -57,7 +57,7 @@ def _bare(values: list[Mapping[str, Any]]) -> bool:
         all(isinstance(head.get(key), str) for key in ("id", "timestamp"))
         and "type" not in head
         and bool(rest)
-        and all(value.get("type") in ITEMS or "record_type" in value for value in rest)
+        and all(str(value.get("type")) in ITEMS or "record_type" in value for value in rest)
     )
 
 

@@ -250,7 +250,7 @@ def _message(span: Span, body: Mapping[str, Any], agent: str, model: str | None,
     if span.name == "event_msg":
         words = body.get(_NOTICES.get(str(body.get("type")), ""))
         return at._replace(text=f"{body['type']}: {words}") if words else None
-    if span.name != "response_item" or body.get("type") not in ITEMS:
+    if span.name != "response_item" or str(body.get("type")) not in ITEMS:
         return None
     item = normalise(body)
     item = item._replace(started=started, span_id=span.span_id, pointer=span.pointer, agent=None)

@@ -97,7 +97,7 @@ def _message(entry: Mapping[str, Any], at: Pointer) -> Message | None:
     text = _text(entry.get("content"))
     if kind == "user":
         return Message("user", text, started=started, pointer=at)
-    if kind in _NOTICES:
+    if str(kind) in _NOTICES:
         return Message("system", text, started=started, pointer=at)
     if kind != "gemini":
         return None
@@ -168,7 +168,7 @@ def _result(call: Mapping[str, Any]) -> Result | None:
         output = response.get("output", failed) if _is_object(response) else response
         texts += [_text(response if output is None else output)] if response is not None else []
     content = "\n".join(texts)
-    if given is None and status not in {"success", "error", "cancelled"}:
+    if given is None and status not in ("success", "error", "cancelled"):
         return None
     outcome = tool_outcome(
         content, status=status if isinstance(status, str) else None, error_type="response.error" if errors else None

@@ -137,7 +137,7 @@ def tags(raw: Any) -> dict[str, Any]:
 
 def _typed(kind: Any, value: Any) -> Any:
     """Numbers and truth values that a back end wrote as text."""
-    if not isinstance(value, str) or kind not in {"int64", "float64", "bool"}:
+    if not isinstance(value, str) or kind not in ("int64", "float64", "bool"):
         return decode(value) if kind == "string" and isinstance(value, str) and value.startswith('["') else value
     if kind == "bool":
         return value.lower() == "true"

@@ -87,7 +87,7 @@ def _is_chatml(container: Container) -> bool:
 
 
 def _is_observation(value: Any) -> bool:
-    return isinstance(value, Mapping) and value.get("type") in TYPES and _of(value, "traceId") is not None
+    return isinstance(value, Mapping) and str(value.get("type")) in TYPES and _of(value, "traceId") is not None
 
 
 def _traces(container: Container) -> Iterator[_Trace]:

@@ -39,7 +39,7 @@ def detect(container: Container) -> str | None:
     if not isinstance(raw.get("id"), str):
         return "a run without 'id'"
     placed = {"dotted_order", "trace_id", "parent_run_id"} & raw.keys()
-    known = raw.get("run_type") in TYPES or "dotted_order" in raw
+    known = str(raw.get("run_type")) in TYPES or "dotted_order" in raw
     return None if placed and known else "no 'dotted_order'"
 
 

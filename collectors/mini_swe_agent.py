@@ -96,7 +96,7 @@ def _messages(listed: Sequence[Any], at: Pointer, model: str | None) -> list[Mes
             found += _reply(entry, extra, place, model)
         elif entry.get("role") == "exit":
             found.append(Message("system", str(entry.get("content") or ""), pointer=place))
-        elif before and before.role == "assistant" and before.calls and entry.get("role") in {"user", "system"}:
+        elif before and before.role == "assistant" and before.calls and entry.get("role") in ("user", "system"):
             found.append(_answer(normalise(entry, place).text, before.calls[-1], extra, place))
         else:
             found.append(_given(normalise(entry, place), extra))

@@ -29,7 +29,7 @@ def detect(container: Container) -> str | None:
     for value, _ in _items(container):
         if is_run_state(value):
             return None
-        if not isinstance(value, Mapping) or value.get("object") not in _OBJECTS:
+        if not isinstance(value, Mapping) or str(value.get("object")) not in _OBJECTS:
             return "no 'object' that is 'trace' or 'trace.span', and no '$schemaVersion' with 'current_agent'"
         return None if "span_data" in value or value["object"] == "trace" else "no key 'span_data'"
     return "empty"

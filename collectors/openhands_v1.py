@@ -26,7 +26,9 @@ def is_event(value: Any) -> bool:
         return False
     kind = value.get("kind")
     return (
-        isinstance(kind, str) and (kind.endswith("Event") or kind in _OTHER_KINDS) and value.get("source") in _SOURCES
+        isinstance(kind, str)
+        and (kind.endswith("Event") or kind in _OTHER_KINDS)
+        and str(value.get("source")) in _SOURCES
     )
 
 

@@ -61,7 +61,10 @@ def _request_spans(request: Any, source: str, line: int | None) -> Iterator[Span
 def group_spans(groups: Any, format_name: str, source: str, line: int | None, at: str) -> Iterator[Span]:
     """The spans of a list of resource groups that stands at a JSON pointer. Tempo keeps the same groups elsewhere."""
     for g, group in _objects(groups, source, line, at):
-        resource = attributes(_mapping(group.get("resource")).get("attributes"))
+        try:
+            resource = attributes(_mapping(group.get("resource")).get("attributes"))
+        except ValueError as error:
+            raise BadInputError(f"{_place(source, line, f'{at}/{g}/resource')}: {error}") from error
         for scopes in SCOPE_LISTS:
             for s, scope in _objects(group.get(scopes), source, line, f"{at}/{g}/{scopes}"):
                 name = _scope_name(scope)

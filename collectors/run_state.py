@@ -55,7 +55,7 @@ def _items(state: Mapping[str, Any], at: Pointer) -> Iterator[Item]:
         place = child(child(at, name), str(position))
         if not isinstance(item, Mapping):
             raise BadInputError(f"{where(place)}: an item is {type(item).__name__}, not an object")
-        if item.get("type") not in _REPEATS:
+        if str(item.get("type")) not in _REPEATS:
             yield item, place
 
 
