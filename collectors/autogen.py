@@ -102,12 +102,15 @@ def _thread(container: Container) -> tuple[list[Mapping[str, Any]], list[Pointer
     at = Pointer(file=container.source)
     if container.kind == "jsonl":
         values = [each.value for each in container.documents]
-        places = [at.model_copy(update={"line": each.line}) for each in container.documents]
+        if not is_chat_message(values[0]):
+            return None
         keep = [n for n, value in enumerate(values) if is_chat_message(value)]
         result = values[-1] if isinstance(values[-1], Mapping) and "stop_reason" in values[-1] else None
         # run_stream yields the messages, and then all of them again as a TaskResult
         whole = len(keep) == len(values) - (1 if result else 0)
-        return ([values[n] for n in keep], [places[n] for n in keep]) if keep and whole else None
+        if not keep or not whole:
+            return None
+        return [values[n] for n in keep], [at.model_copy(update={"line": container.documents[n].line}) for n in keep]
     value = container.documents[0].value
     threads = [("", value)] if isinstance(value, list) else _threads(value)
     good = [(path, each) for path, each in threads if each and all(is_chat_message(one) for one in each)]

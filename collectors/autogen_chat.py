@@ -14,6 +14,7 @@ from tracer.collectors.fields import mapping, objects
 from tracer.collectors.message import Call, Message, Result
 from tracer.collectors.messages import arguments_text, json_text
 from tracer.collectors.orchestrator import bookkeeping
+from tracer.collectors.reasoning import gather, split_think
 from tracer.collectors.steps import steps_from_messages
 from tracer.collectors.times import utc
 from tracer.collectors.tool_outcome import tool_outcome
@@ -77,7 +78,13 @@ def message(value: Mapping[str, Any], at: Pointer) -> Message:
     if kind == "CodeGenerationEvent" and isinstance(value.get("code_blocks"), list):
         code = [str(block.get("code") or "") for block in objects(value["code_blocks"])]
         return base._replace(text=_text(content), calls=(Call("code", "\n\n".join(code)),) if code else ())
-    return base._replace(text=_text(content))
+    if base.role == "user":
+        return base._replace(text=_text(content))
+    text, inline = split_think(_text(content))  # the first versions leave the thought in the text
+    text, thought = gather(text, inline)
+    return base._replace(
+        text=text, reasoning=thought.text, reasoning_state=thought.state, reasoning_origin=thought.origin
+    )
 
 
 def thoughtful(messages: Sequence[Message]) -> list[Message]:
@@ -110,6 +117,8 @@ def finished(
             update = {
                 "parents": tuple(answered[each] for each in ids if each and answered.get(each, step.index) < step.index)
             }
+        elif value and value.get("type") == "StopMessage":
+            update = {"kind": "termination"}
         elif value and value.get("type") == "SelectSpeakerEvent":
             update = {"kind": "thought", "marks": ("next_speaker",), "recipient": step.content or None}
         elif step.kind == "message" and (books := bookkeeping(step.content)).kind:
@@ -127,7 +136,7 @@ def _call(value: Mapping[str, Any]) -> Call:
 
 
 def _result(value: Mapping[str, Any]) -> Result:
-    """A tool's answer. Versions before 0.4.8 do not say whether it is an error."""
+    """A tool's answer. The first versions do not say whether it is an error."""
     content, is_error = _text(value.get("content")), value.get("is_error")
     outcome = tool_outcome(content, is_error=is_error if isinstance(is_error, bool) else None)
     return Result(content, text_of(value.get("call_id")), text_of(value.get("name")), *outcome)

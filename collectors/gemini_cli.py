@@ -105,7 +105,7 @@ def _message(entry: Mapping[str, Any], at: Pointer) -> Message | None:
     text = _text(entry.get("content"))
     if kind == "user":
         return Message("user", text, started=started, pointer=at)
-    if kind in _NOTICES:
+    if str(kind) in _NOTICES:
         return Message("system", text, started=started, pointer=at)
     if kind != "gemini":
         return None

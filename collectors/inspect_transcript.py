@@ -203,9 +203,14 @@ def _flat(events: Sequence[Any], at: Pointer, path: tuple[Mapping[str, Any], ...
                 steps.pop()
         around = (*path, *steps)
         inner = value.get("events")
+        nested: list[_Event] = []
         if isinstance(inner, list) and inner and len(path) < _MAX_NESTING:
-            yield from _flat(inner, child(here, "events"), (*around, value))
-        yield _Event(value, here, utc(value.get("completed")) or utc(value.get("timestamp")), around)
+            nested = list(_flat(inner, child(here, "events"), (*around, value)))
+        yield from nested
+        # Logs of 2024 state no end: then it is the start, or the end of the last event inside.
+        ends = [utc(value.get("timestamp")), *(event.ended for event in nested)]
+        ended = utc(value.get("completed")) or max((end for end in ends if end), default=None)
+        yield _Event(value, here, ended, around)
 
 
 def _by_end(events: Sequence[_Event]) -> list[_Event]:
@@ -221,9 +226,10 @@ def _by_end(events: Sequence[_Event]) -> list[_Event]:
 
 
 def _agent(span: Mapping[str, Any]) -> str | None:
-    """The agent whose work a span is; in old logs a tool that handed over names it."""
+    """The agent whose work a span is; in old logs a tool that calls models, or that names the agent it hands to."""
     if span.get("event") == "tool":
-        return text_of(span.get("agent"))
+        asks = any(event.get("event") in ("model", "subtask") for event in objects(span.get("events")))
+        return text_of(span.get("agent")) or (text_of(span.get("function")) if asks else None)
     return text_of(span.get("name")) if span.get("type") == "agent" else None
 
 

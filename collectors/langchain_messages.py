@@ -86,7 +86,7 @@ def message(found: Plain, at: Pointer) -> Message:
     ]
     content = fields.get("content")
     if calls and isinstance(content, list):
-        content = [block for block in content if mapping(block).get("type") not in _CALL_BLOCKS]
+        content = [block for block in content if str(mapping(block).get("type")) not in _CALL_BLOCKS]
     thought = {key: extra[key] for key in ("reasoning_content", "reasoning") if extra.get(key)}
     older = {key: extra[key] for key in ("tool_calls", "function_call") if extra.get(key) and not calls}
     made = normalise(

@@ -25,7 +25,9 @@ from tracer.records import Pointer, Recording, Run, Step, content_hash, run_id
 
 NAME = "smolagents"
 _ACTION_KEYS = ("model_input_messages", "model_output_message", "code_action", "action_output", "observations")
-"""An action has `step_number` and most of these; one will do."""
+"""An action has a number and most of these; one will do."""
+_LOOK = 20
+"""So many steps are looked at for an action."""
 _MANAGED = re.compile(r"\AYou're a helpful agent named '([^'\n]{1,80})'")
 _ANSWERED = re.compile(r"Here is the final answer from your managed agent '([^'\n]{1,80})'")
 
@@ -72,28 +74,41 @@ def _memories(container: Container) -> Iterator[_Memory]:
     """The lists of steps: the file itself, one step per line, a RunResult's, or one for each name."""
     at = Pointer(file=container.source)
     if container.kind == "jsonl":
-        places = [at.model_copy(update={"line": each.line}) for each in container.documents]
-        yield from _memory(None, [each.value for each in container.documents], places)
+        steps = [each.value for each in container.documents]
+        if _are_steps(steps):
+            places = [at.model_copy(update={"line": each.line}) for each in container.documents]
+            yield _Memory(_named(steps), steps, places)
         return
     value = container.documents[0].value
-    held: list[tuple[str | None, Any, Pointer]] = [(None, value, at)]
+    held: dict[str | None, Any] = {None: value}
     if isinstance(value, Mapping):
         key = next((key for key in ("steps", "messages") if "state" in value and key in value), None)
-        names = [key] if key else list(value)
-        held = [(None if key else name, value[name], child(at, name)) for name in names]
-    for agent, steps, place in held:
-        if isinstance(steps, list):
-            yield from _memory(agent, steps, [child(place, str(position)) for position in range(len(steps))])
+        held = {key: value[key]} if key else dict(value)
+    for name, steps in held.items():
+        if _are_steps(steps):
+            place = at if name is None else child(at, name)
+            places = [child(place, str(position)) for position in range(len(steps))]
+            agent = None if "state" in value else name
+            yield _Memory(agent or _named(steps), steps, places)
 
 
-def _memory(agent: str | None, steps: Sequence[Any], places: Sequence[Pointer]) -> Iterator[_Memory]:
-    if steps and all(isinstance(step, Mapping) for step in steps) and any(_is_action(step) for step in steps):
-        named = next((found[1] for step in steps if (found := _MANAGED.match(str(step.get("task") or "")))), None)
-        yield _Memory(agent or named, steps, places)
+def _are_steps(steps: Any) -> bool:
+    """Is this a list of objects, and one of the first an action?"""
+    if not isinstance(steps, list) or not any(isinstance(step, Mapping) and _is_action(step) for step in steps[:_LOOK]):
+        return False
+    return all(isinstance(step, Mapping) for step in steps)
+
+
+def _named(steps: Sequence[Mapping[str, Any]]) -> str | None:
+    """A managed agent, by what its task says."""
+    return next((found[1] for step in steps if (found := _MANAGED.match(str(step.get("task") or "")))), None)
 
 
 def _is_action(step: Mapping[str, Any]) -> bool:
-    return isinstance(step.get("step_number"), int) and any(key in step for key in _ACTION_KEYS)
+    number = step.get("step_number")
+    if number is None and "tool_calls" in step:
+        number = step.get("step")  # its name in early 2025, and much else's
+    return isinstance(number, int) and any(key in step for key in (*_ACTION_KEYS, "model_output"))
 
 
 def _woven(memories: Sequence[_Memory]) -> list[Message]:
@@ -124,7 +139,8 @@ def _step(step: Mapping[str, Any], at: Pointer, agent: str | None) -> Iterator[M
     if _is_action(step):
         yield from _action(step, at, agent)
     elif "plan" in step:
-        yield _with_tokens(Message("assistant", as_text(step["plan"]), agent), step)
+        parts = [as_text(step[key]) for key in ("facts", "plan") if step.get(key)]
+        yield _with_tokens(Message("assistant", "\n\n".join(parts), agent), step)
     elif "task" in step:
         yield Message("user", as_text(step["task"]))
     elif "system_prompt" in step:

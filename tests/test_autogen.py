@@ -134,7 +134,8 @@ def test_other_kinds_of_messages(tmp_path: Path) -> None:
         message("ToolCallExecutionEvent", "other", [{"content": "Error: x", "call_id": "c9"}]),
         message("TextMessage", "orchestrator", "Plan: do it again."),
         message("StructuredMessage[Answer]", "writer", {"sum": 1}),
-        message("StopMessage", "manager", "TERMINATE"),
+        message("TextMessage", "writer", "<think>One is one.</think>It is one."),
+        message("StopMessage", "limit", "Text 'one' mentioned"),
     ]
     (tmp_path / "a.json").write_text(json.dumps({"messages": messages, "stop_reason": None}))
     run, steps = read(tmp_path / "a.json")
@@ -147,11 +148,12 @@ def test_other_kinds_of_messages(tmp_path: Path) -> None:
         ("other", "tool_result", "Error: x", "error"),
         ("orchestrator", "plan", "Plan: do it again.", None),
         ("writer", "message", '{"sum":1}', None),
-        ("manager", "termination", "TERMINATE", None),
+        ("writer", "message", "It is one.", None),
+        ("limit", "termination", "Text 'one' mentioned", None),
     ]
     assert (steps[1].marks, steps[1].recipient) == (("next_speaker",), "coder")
     assert (steps[2].arguments, steps[3].tool_rule, steps[3].parents) == ("print(1)", "exit code 1", (2,))
-    assert (steps[4].reasoning, run.notes) == ("Hm.", ())
+    assert (steps[4].reasoning, steps[8].reasoning, run.notes) == ("Hm.", "One is one.", ())
 
 
 def test_an_application_on_the_core_alone(tmp_path: Path) -> None:

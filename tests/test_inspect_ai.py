@@ -265,7 +265,7 @@ def test_an_answer_from_the_cache_costs_no_tokens(tmp_path: Path) -> None:
 
 
 def test_old_logs_nest_events_and_know_no_message_ids(tmp_path: Path) -> None:
-    """A tool of early 2025 that holds an agent's work; then a scorer's step, which is no part of the run."""
+    """A tool that holds an agent's work, and states no end; then a scorer's step, which is no part of the run."""
     asked = {"role": "user", "content": "How many?"}
     call = {"content": "", "tool_calls": [{"id": "c1", "function": "transfer", "arguments": {}, "type": "function"}]}
     inner = model(2, [{"role": "user", "content": "Count."}], {"content": "Three."})
@@ -274,6 +274,7 @@ def test_old_logs_nest_events_and_know_no_message_ids(tmp_path: Path) -> None:
     tool = event(
         "tool", 3, id="c1", function="transfer", arguments={}, result="Three.", agent="counter", events=[inner]
     )
+    tool |= {"timestamp": "2026-01-05T09:00:01+00:00", "completed": None}  # it began before what it holds
     events = [
         model(1, [asked], call),
         tool,
@@ -292,6 +293,15 @@ def test_old_logs_nest_events_and_know_no_message_ids(tmp_path: Path) -> None:
         ("assistant", "There are three."),
     ]
     assert steps[4].parents == (1,)
+
+
+def test_in_old_logs_an_agent_that_is_a_tool_has_the_tool_s_name(tmp_path: Path) -> None:
+    """As inspect_ai 0.3.85 logs `as_tool`: it names no agent, but the tool holds its calls of models."""
+    asked = {"id": "q", "role": "user", "content": "Find it.", "source": "input"}
+    inner = model(2, [asked], {"id": "a", "content": "Found."})
+    tool = event("tool", 3, id="c1", function="researcher", arguments={}, result="Found.", events=[inner])
+    _, steps = one(tmp_path, messages=[], events=[tool])
+    assert [(step.agent, step.content) for step in steps][:2] == [("user", "Find it."), ("researcher", "Found.")]
 
 
 def test_a_call_of_a_model_that_failed_is_a_step(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tracer.collectors import langchain, langchain_text
+from tracer.collectors import langchain
 from tracer.collectors.container import open_containers
 from tracer.collectors.registry import recognise
 from tracer.errors import BadInputError
@@ -231,22 +231,6 @@ def test_messages_that_json_could_not_hold_are_read_from_python_s_text(tmp_path:
     ]
     assert (steps[1].reasoning, steps[1].arguments, steps[1].input_tokens) == ("Look first.", '{"article":"a=1"}', 100)
     assert run.notes[1] == "messages stand as Python shows them: a prompt cannot be told from a question"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "content=",
-        "content='a",
-        "content=('a'",
-        "content='a'",
-        "content=__import__('os')",
-        "content=" + "a=1 " * 100_000,
-    ],
-)
-def test_a_text_that_only_begins_like_a_message_stays_a_text(text: str) -> None:
-    """It takes two fields, closed quotes, and no more fields than a message has."""
-    assert langchain_text.fields(text) is None
 
 
 def test_a_line_that_is_no_event_says_where(tmp_path: Path) -> None:

@@ -227,3 +227,12 @@ def test_jaeger_and_tempo_exports_are_not_taken_for_otlp(real_logs: Path, name: 
     """They are other containers of the same spans, with their own readers to come."""
     (opened,) = open_containers(real_logs / "samples" / name)
     assert otlp.COLLECTOR.detect(opened) is not None
+
+
+def test_a_resource_with_a_nameless_attribute_says_where(tmp_path: Path) -> None:
+    """In one line, as with a span."""
+    request = {"resourceSpans": [{}, {"resource": {"attributes": [{"key": ["service.name"]}]}}]}
+    (tmp_path / "a.json").write_text(json.dumps(request))
+    [container] = open_containers(tmp_path / "a.json")
+    with pytest.raises(BadInputError, match="/resourceSpans/1/resource: an attribute without a key"):
+        otlp.read(container)

@@ -141,6 +141,34 @@ def test_other_actions(tmp_path: Path) -> None:
     )
 
 
+def test_the_layout_of_early_2025(tmp_path: Path) -> None:
+    """As smolagents 1.10 dumps it: `step` for the number, times beside it, facts before the plan, a reply as text."""
+    steps = [
+        {"task": "Add.", "task_images": None},
+        {"model_input_messages": [], "facts": "Two numbers.", "plan": "Add them.", "model_output_message_plan": {}},
+        {
+            "step": 1,
+            "tool_calls": [call("python_interpreter", 1)],
+            "start_time": 1767603600.0,
+            "end_time": 1767603601.0,
+            "error": {"type": "AgentExecutionError", "message": "no such name"},
+            "model_output_message": "ChatMessage(role='assistant')",
+            "model_output": "Thought: add.",
+            "observations": None,
+            "action_output": None,
+        },
+    ]
+    _, found = read(write(tmp_path / "a.json", steps))
+    assert [(step.kind, step.content, step.tool_status) for step in found] == [
+        ("message", "Add.", None),
+        ("plan", "Two numbers.\n\nAdd them.", None),
+        ("tool_call", "Thought: add.", None),
+        ("tool_result", "no such name", "error"),
+    ]
+    assert found[2].ended is not None
+    assert found[2].ended.second == 1
+
+
 def test_steps_one_per_line(tmp_path: Path) -> None:
     """As a callback for each step writes them; cut off in the middle."""
     lines = [json.dumps(step) for step in json.loads((DATA / "manager.json").read_text())]

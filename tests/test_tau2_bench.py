@@ -11,9 +11,8 @@ from tracer.collectors import tau2_bench
 from tracer.collectors.container import open_containers
 from tracer.collectors.ingest import ingest
 from tracer.collectors.registry import recognise
-from tracer.collectors.tau2_voice import turns
 from tracer.errors import BadInputError
-from tracer.records import Pointer, Recording
+from tracer.records import Recording
 from tracer.store import Store
 
 DATA = Path(__file__).parent / "data" / "tau2_bench"
@@ -215,27 +214,6 @@ def test_the_real_voice_simulation(real_logs: Path) -> None:
     assert steps[0].pointer is not None
     assert steps[0].pointer.path == "/ticks/26/user_chunk"
     assert [made.run.id for made in read(folder / "results.json")] == [run.id]
-
-
-def test_words_and_tools_of_ticks_are_kept() -> None:
-    """Streamed pieces are joined, an utterance that every tick repeats counts once, calls and answers stand between."""
-    spoken = ["Let ", "me ", "look."]
-    ticks: list[Any] = [
-        {"timestamp": f"2026-01-05T09:00:0{n}", "agent_chunk": {"content": text, "contains_speech": True}}
-        for n, text in enumerate(spoken)
-    ]
-    ticks[2] |= {"agent_tool_calls": [call("get_line", "a1")], "agent_tool_results": [answer("a1", "x", error=True)]}
-    ticks += [{"user_chunk": {"audio_script_gold": "Fine.", "contains_speech": True}}] * 2 + [
-        None,
-        {"user_chunk": None},
-    ]
-    found = turns(ticks, Pointer(file="f"))
-    assert [(each.role, each.text) for each in found] == [
-        ("assistant", "Let me look."), ("assistant", ""), ("tool", ""), ("user", "Fine."),
-    ]  # fmt: skip
-    assert found[0].ended is not None
-    assert found[0].ended.second == 2
-    assert (found[1].calls[0].name, found[2].results[0].status) == ("get_line", "error")
 
 
 @pytest.mark.parametrize("messages", [[None], ["hello"], [["x"]]])

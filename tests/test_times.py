@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tracer.collectors.times import nanoseconds, utc
+from tracer.collectors.times import nanoseconds, stated, utc
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, 500_000, tzinfo=UTC)
 
@@ -40,3 +40,10 @@ def test_nanoseconds_are_exact_and_the_same_in_every_zone() -> None:
         nanoseconds(moment) == nanoseconds(moment.astimezone(timezone(timedelta(hours=5)))) == 1_767_355_200_123_457_000
     )
     assert nanoseconds(None) is None
+
+
+def test_a_time_without_a_zone_keeps_its_text() -> None:
+    """It could mean more than one instant; one that is no time is neither."""
+    assert stated("2026-01-02T12:00:00.500") == {"started": NOON, "raw_time": "2026-01-02T12:00:00.500"}
+    assert stated("2026-01-02T12:00:00.500Z") == {"started": NOON, "raw_time": None}
+    assert stated("noon") == {"started": None, "raw_time": None}
