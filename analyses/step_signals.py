@@ -47,6 +47,8 @@ class Signals(NamedTuple):
     """(n, 3): of the thought, of whom the step is for, and of what it says"""
     stray: Array
     """(n, 3)"""
+    values: Array
+    """(n,): stray(t) over those words of the thought that carry something, by a digit or a capital letter"""
     reach: Array
     onward: Array
     moved: Array
@@ -57,11 +59,11 @@ def signals(lm: LocalLM, steps: Sequence[Step]) -> Signals:
     """The signals of one run."""
     _, words = _reading(lm, steps)
     n = len(steps)
-    cost, stray = np.zeros((n, 3)), np.zeros((n, 3))
+    cost, stray, values = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros(n)
     for each in words:
-        cost[each.step], stray[each.step] = each.cost, each.stray
+        cost[each.step], stray[each.step], values[each.step] = each.cost, each.stray, each.values
     moved, reach, onward = _influence(lm, steps)
-    return Signals(cost, stray, reach, onward, moved)
+    return Signals(cost, stray, values, reach, onward, moved)
 
 
 def measured_edges(found: Signals) -> list[Edge]:
@@ -94,6 +96,8 @@ class _Words(NamedTuple):
     step: int
     cost: tuple[float, ...]
     stray: tuple[float, ...]
+    values: float
+    """The largest stray of the thought's words that carry something."""
 
 
 def _likelihood(words: Sequence[_Words]) -> float:
@@ -116,8 +120,19 @@ def _own(lm: LocalLM, read: Read) -> Iterator[_Words]:
     chosen, best = told(lm, encoded)
     for place in read.places:
         spans = [slice(*tokens(encoded, start, end)) for start, end in pairwise(place[1:])]
-        cost = tuple(float(-chosen[span].sum()) for span in spans)
-        yield _Words(place.step, cost, tuple(float((best - chosen)[span].max(initial=0.0)) for span in spans))
+        gaps = best - chosen
+        carrying = [k for k in range(*tokens(encoded, place.start, place.said)) if _carries(read.text, encoded, k)]
+        yield _Words(
+            place.step,
+            tuple(float(-chosen[span].sum()) for span in spans),
+            tuple(float(gaps[span].max(initial=0.0)) for span in spans),
+            float(gaps[carrying].max(initial=0.0)),
+        )
+
+
+def _carries(text: str, encoded: Encoded, token: int) -> bool:
+    """Whether a word holds a digit or a capital letter: a number, a name."""
+    return any(each.isdigit() or each.isupper() for each in text[slice(*encoded.offsets[token])])
 
 
 @torch.inference_mode()

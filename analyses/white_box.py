@@ -66,21 +66,39 @@ def _asked_again(known: Known, index: int) -> bool:
     return len(calls) == 2 and (calls[0].tool, calls[0].arguments) == (calls[1].tool, calls[1].arguments)
 
 
-def _before(known: Known, index: int) -> float:
-    """Whether an earlier step of an agent already said what is not likely."""
-    return float(any(known.signals.stray[k, 2] > STRAY for k in range(index)))
+def _strays(known: Known, index: int) -> bool:
+    """Whether a number, a name or a word that others hear is not the likeliest one."""
+    return bool(max(known.signals.values[index], known.signals.stray[index, 2]) > STRAY)
+
+
+def _first(known: Known, index: int) -> bool:
+    """Whether it strays, and no step before it does."""
+    return _strays(known, index) and not any(_strays(known, k) for k in range(index))
+
+
+def _last_failure(known: Known, index: int) -> bool:
+    """Whether a tool failed here, and none does later: what goes wrong before is mostly made good."""
+    return _failed(known, index) and not any(_failed(known, k) for k in range(index + 1, len(known.steps)))
+
+
+def _clean(known: Known) -> bool:
+    """Whether no agent strays and no tool fails: then what a tool answered is left."""
+    return not any(_strays(known, k) or _failed(known, k) for k in range(len(known.steps)))
 
 
 FEATURES: dict[str, Feature] = {
     "thought_cost": Feature(1, lambda k, i: _capped(float(k.signals.cost[i, 0]))),
-    "thought_stray": Feature(1, lambda k, i: _capped(float(k.signals.stray[i, 0]))),
+    "thought_values": Feature(1, lambda k, i: _capped(float(k.signals.values[i]))),
     "address_stray": Feature(0, lambda k, i: _capped(float(k.signals.stray[i, 1]))),
     "said_cost": Feature(1, lambda k, i: _capped(float(k.signals.cost[i, 2]))),
-    "said_stray": Feature(1, lambda k, i: float(k.signals.stray[i, 2] > STRAY)),
-    "stray_before": Feature(-1, _before),
-    "tool_failed": Feature(1, lambda k, i: float(_failed(k, i) and not _asked_again(k, i))),
+    "said_stray": Feature(1, lambda k, i: _capped(float(k.signals.stray[i, 2]))),
+    "strays": Feature(1, lambda k, i: float(_strays(k, i))),
+    "strays_first": Feature(1, lambda k, i: float(_first(k, i))),
+    "tool_failed": Feature(0, lambda k, i: float(_failed(k, i))),
+    "tool_failed_last": Feature(1, lambda k, i: float(_last_failure(k, i))),
     "tool_asked_again": Feature(0, lambda k, i: float(_failed(k, i) and _asked_again(k, i))),
     "tool_answered": Feature(0, lambda k, i: float(k.steps[i].kind == "tool_result" and not _failed(k, i))),
+    "tool_answered_alone": Feature(1, lambda k, i: float(k.steps[i].kind == "tool_result" and _clean(k))),
     "reach": Feature(1, lambda k, i: float(k.signals.reach[i])),
     "onward": Feature(1, lambda k, i: float(k.signals.onward[i])),
     "structure": Feature(1, lambda k, i: math.log(max(FLOOR, k.prior[i]))),

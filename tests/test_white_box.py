@@ -99,7 +99,7 @@ def test_training_learns_what_tells_the_steps_apart() -> None:
         stray = np.zeros((4, 3))
         stray[label, 2] = 5.0
         zeros = np.zeros(4)
-        runs.append((Known(steps, Signals(stray, stray, zeros, zeros, np.zeros((4, 4))), [0.25] * 4), label))
+        runs.append((Known(steps, Signals(stray, stray, zeros, zeros, zeros, np.zeros((4, 4))), [0.25] * 4), label))
     model = train(runs, "none")
     assert model.weights["said_stray"] > 0
     assert all(int(np.argmax(probabilities(known, model))) == label for known, label in runs)
@@ -107,7 +107,7 @@ def test_training_learns_what_tells_the_steps_apart() -> None:
 
 def test_a_run_without_agents_has_no_candidates() -> None:
     steps = [Step(index=0, agent="user", kind="message", content="hello")]
-    nothing = Signals(np.zeros((1, 3)), np.zeros((1, 3)), np.zeros(1), np.zeros(1), np.zeros((1, 1)))
+    nothing = Signals(np.zeros((1, 3)), np.zeros((1, 3)), np.zeros(1), np.zeros(1), np.zeros(1), np.zeros((1, 1)))
     assert probabilities(Known(steps, nothing, [1.0])) == [0.0]
     assert matrix(Known(steps, nothing, [1.0])).shape == (0, len(FEATURES))
 

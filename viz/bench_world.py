@@ -1,4 +1,4 @@
-"""The table of `tracer bench world`."""
+"""The tables of `tracer bench world` and `tracer bench falls`."""
 
 from __future__ import annotations
 
@@ -32,6 +32,16 @@ def world_report(result: Mapping[str, Any]) -> RenderableType:
         f"[{_share(passing['interval'][0])}, {_share(passing['interval'][1])}]",
     ]
     return Group(methods, Text(), edges, Text(), Text("\n".join(words)))
+
+
+def falls_report(result: Mapping[str, Any]) -> RenderableType:
+    """Each method's accuracy over its forks, one profile after another."""
+    table = _table("planted run", "method", "steps named rightly, at so many forks on average")
+    for profile, methods in result.items():
+        for method, points in methods.items():
+            told = ", ".join(f"{_share(point['step'])} at {_forks(point['forks'])}" for point in points)
+            table.add_row(profile, method, told)
+    return table
 
 
 def _table(*headings: str) -> Table:

@@ -121,6 +121,27 @@ def pocket(n: Count = 100, seed: Seed = 0, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def falls(n: Count = 100, seed: Seed = 0, as_json: AsJson = False) -> None:
+    """Search planted runs for the step that broke them: accuracy over forks.
+
+    Beside plain bisection and resampling every prefix. No model is asked: success rates are planted.
+
+    \b
+    Example: tracer bench falls --n 200
+    """
+    import json
+
+    from tracer.analyses.bench_falls import bench_falls
+    from tracer.viz.bench_world import falls_report
+
+    result = bench_falls(n, seed)
+    if as_json:
+        print(json.dumps(result, indent=2))
+    else:
+        print_report(falls_report(result))
+
+
+@app.command()
 def anchors(n: Count = 50, seed: Seed = 0, as_json: AsJson = False) -> None:
     """Score the white-box methods against edges that are true by construction.
 
