@@ -85,8 +85,8 @@ class Climate(NamedTuple):
 GOOD = Tools(error=0.1, empty=0.04)
 CLIMATES: dict[str, tuple[float, Climate]] = {
     "hearsay": (0.33, Climate({"Researcher": 1.1}, GOOD, 0.7, rumors=1.0)),
-    "hasty research": (0.12, Climate({"Researcher": 1.3}, GOOD, 0.7)),
-    "hasty plan": (0.1, Climate({"Planner": 1.3, "Solver": 0.7}, GOOD, 0.7)),
+    "hasty research": (0.12, Climate({"Researcher": 1.2}, GOOD, 0.7)),
+    "hasty plan": (0.1, Climate({"Planner": 1.2, "Solver": 0.7}, GOOD, 0.7)),
     "hasty sums": (0.1, Climate({"Solver": 1.0}, GOOD, 0.3)),
     "hasty check": (0.28, Climate({"Solver": 1.0, "Checker": 1.1}, GOOD, 1.0)),
     "old files": (0.07, Climate({}, Tools(error=0.1, empty=0.04, stale=0.08), 0.7)),
