@@ -11,9 +11,11 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from importlib.resources import files
 from itertools import count, islice
 from math import ceil
 from multiprocessing import get_context
+from pathlib import Path
 
 from tracer.data.agent_faults import fault, suspect
 from tracer.data.agent_steps import places
@@ -41,6 +43,12 @@ MOST = {
 CHUNK = 96
 """Lives that are lived side by side."""
 Progress = Callable[[str, int, int], None]
+
+
+def shipped() -> tuple[Path, Path]:
+    """The file of the 40 failed and 10 successful runs that come with the package, and that of their labels."""
+    folder = Path(str(files("tracer.data").joinpath("worlds")))
+    return folder / "runs.jsonl.gz", folder / "runs.labels.jsonl"
 
 
 def worlds(seed: int) -> Iterator[int]:
