@@ -19,12 +19,10 @@ own. Nothing replayed: forks are 0.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -59,29 +57,12 @@ class Named(NamedTuple):
 
 
 def bench_world(
-    n: int, seed: int, jobs: int = 0, successes: int | None = None, progress: Progress | None = None
+    failed: Sequence[Recording], good: Sequence[Recording], jobs: int = 0, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """n failed runs and as many successful ones of a seed, with every method's figures as JSON."""
-    failed, good = drawn(n, n if successes is None else successes, seed, jobs, progress)
+    """Every method's figures on failed and on successful runs of the world, as JSON."""
     rows = list(_mapped(case, failed, jobs, "run", progress))
     accused = list(_mapped(accuses, good, jobs, "successful run", progress))
-    return {"n": n, "seed": seed, **summary(rows), "passing": _passing(accused)}
-
-
-def drawn(n: int, successes: int, seed: int, jobs: int, progress: Progress | None) -> tuple[list[Recording], ...]:
-    """Failed and successful runs, through their telemetry."""
-    from tracer.collectors.ingest import read_recordings
-    from tracer.data.agent_runs import runs
-    from tracer.data.agent_telemetry import write
-
-    told = runs(seed, n, successes, jobs, progress or (lambda *_: None), LENGTHS)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "world.jsonl"
-        write(told, path)
-        found, _ = read_recordings([path])
-    return [each for each in found if each.run.outcome == "failure"], [
-        each for each in found if each.run.outcome == "success"
-    ]
+    return {"n": len(failed), **summary(rows), "passing": _passing(accused)}
 
 
 def case(recording: Recording) -> dict[str, Any]:

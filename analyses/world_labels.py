@@ -210,14 +210,14 @@ def label(recording: Recording) -> dict[str, Any]:
     }
 
 
-def _edges(made: World, turns: Sequence[Turn], index: Sequence[int | None]) -> list[tuple[int, int]]:
-    """(source, target) steps; what was used of somebody's notes is no step of the talk."""
+def _edges(made: World, turns: Sequence[Turn], index: Sequence[int | None]) -> list[list[int]]:
+    """[source, target] steps; what was used of somebody's notes is no step of the talk."""
     pairs = (
         (index[source], index[target])
         for target in range(len(begun(made)), len(turns))
         for source in parents(made, turns, target)
     )
-    return sorted((source, target) for source, target in pairs if source is not None and target is not None)
+    return sorted([source, target] for source, target in pairs if source is not None and target is not None)
 
 
 def _share(count: Count) -> dict[str, Any]:

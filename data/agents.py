@@ -1,9 +1,9 @@
 """The agent world: teams that really fail. Every agent is a sample of the pocket model, every tool may err.
 
-`world(seed)` settles the team, its problem, how sure each agent is of itself and how good the tools are; one agent is
-weak: it is sampled at a higher temperature than the others. `live` lets a talk go on from wherever it stands. Nothing
-is planted: what goes wrong is what the model says, or what a tool gives, in that life. Another seed of the life gives
-other words and other tool faults, in the same world.
+`world(seed)` settles the team, its problem, how hasty each agent is and how good the tools are: in most teams one or
+two agents are sampled at a higher temperature than the others. `live` lets a talk go on from wherever it stands.
+Nothing is planted: what goes wrong is what the model says, or what a tool gives, in that life. Another seed of the life
+gives other words and other tool faults, in the same world.
 
     world(7)                                   the team, its tools, its temperatures
     live([Life(world(7), opening, seed=1)])    a whole run of it
@@ -28,7 +28,7 @@ REVISION = "agents-1"
 LONGEST = 40
 """Turns; a team that has no answer by then has none."""
 STEADY = 0.35
-"""Temperature of every agent but the weak one."""
+"""Temperature of every agent that is not hasty."""
 LOST = ""
 """Whom a reply is for that names nobody: it ends the run."""
 
@@ -71,9 +71,9 @@ class Life(NamedTuple):
 
 
 class Climate(NamedTuple):
-    """What kind of team it is: who in it is weak, and how good its tools are."""
+    """What kind of team it is: who in it is hasty, and how good its tools are."""
 
-    weak: dict[str, float]
+    hasty: dict[str, float]
     """Temperature of those who are not steady; "Researcher" stands for one of them, and who is not there is skipped."""
     tools: Tools
     checked: float
@@ -85,8 +85,8 @@ class Climate(NamedTuple):
 GOOD = Tools(error=0.1, empty=0.04)
 CLIMATES: dict[str, tuple[float, Climate]] = {
     "hearsay": (0.33, Climate({"Researcher": 1.1}, GOOD, 0.7, rumors=1.0)),
-    "hasty research": (0.12, Climate({"Researcher": 1.3}, GOOD, 0.7)),
-    "hasty plan": (0.1, Climate({"Planner": 1.3, "Solver": 0.7}, GOOD, 0.7)),
+    "hasty research": (0.12, Climate({"Researcher": 1.2}, GOOD, 0.7)),
+    "hasty plan": (0.1, Climate({"Planner": 1.2, "Solver": 0.7}, GOOD, 0.7)),
     "hasty sums": (0.1, Climate({"Solver": 1.0}, GOOD, 0.3)),
     "hasty check": (0.28, Climate({"Solver": 1.0, "Checker": 1.1}, GOOD, 1.0)),
     "old files": (0.07, Climate({}, Tools(error=0.1, empty=0.04, stale=0.08), 0.7)),
@@ -101,8 +101,8 @@ def world(seed: int) -> World:
     climate = CLIMATES[name][1]
     made = team(seed, TEAM_SHAPE._replace(rumors=climate.rumors), faults=0)
     found = World(seed, made, {}, rng.random() < climate.checked, climate.tools)
-    weak = {"Researcher": rng.choice(made.researchers)}
-    heat = {weak.get(agent, agent): each for agent, each in climate.weak.items()}
+    named = {"Researcher": rng.choice(made.researchers)}
+    heat = {named.get(agent, agent): each for agent, each in climate.hasty.items()}
     return found._replace(heat={agent: heat.get(agent, STEADY) for agent in found.agents})
 
 

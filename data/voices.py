@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.data.greedy import LONGEST_REPLY
+from tracer.errors import MissingExtraError
 from tracer.lm.sampling import Row, key, uniform
 
 if TYPE_CHECKING:
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
     from tracer.data.voice_pages import Known
     from tracer.lm.local import LocalLM
 
-ROWS = 48
+ROWS = 24
 """Different texts that are read side by side."""
-KEPT = 120_000
-"""Texts whose next word is kept: 200 MB at most."""
-READ = 40_000
-"""Words whose reading is kept: 170 MB at most, before the rows under way are added."""
+KEPT = 80_000
+"""Texts whose next word is kept: 150 MB at most."""
+READ = 24_000
+"""Words whose reading is kept: 100 MB at most, before the rows under way are added."""
 
 
 class Ask(NamedTuple):
@@ -98,7 +99,11 @@ class Voices:
         self._read_before: Known | None = None
 
     def say(self, asks: Sequence[Ask]) -> list[str]:
-        """Each one's reply up to and without the end of the line; "" where the view leaves no room for one."""
+        """Each one's reply up to and without the end of the line.
+
+        "" where the view leaves no room for one, or where it is none of the model's texts any more: now and then
+        somebody before it has said a word that the model does not know.
+        """
         walks = [self._begun(ask) for ask in asks]
         open_ = [walk for walk in walks if walk.numbers and not self._walked(walk)]
         open_.sort(key=lambda walk: len(walk.prompt) + len(walk.ids), reverse=True)
@@ -112,12 +117,19 @@ class Voices:
         place = ask.view, ask.temperature
         if place not in self._known:
             self._forget()
-            self._known[place] = self.lm.prompt(ask.view), _Text()
+            self._known[place] = self._prompt(ask.view), _Text()
         self._known.move_to_end(place)
         prompt, text = self._known[place]
-        left = LONGEST_REPLY if self.lm.context is None else self.lm.context - len(prompt)
+        left = (LONGEST_REPLY if self.lm.context is None else self.lm.context - len(prompt)) if prompt else 0
         room = max(0, min(LONGEST_REPLY, left))
         return _Walk(Row(prompt, key(ask.seed, ask.view, 0), room), ask.temperature, text)
+
+    def _prompt(self, view: str) -> tuple[int, ...]:
+        """The tokens of a view; none where the model refuses it."""
+        try:
+            return self.lm.prompt(view)
+        except MissingExtraError:
+            return ()
 
     def _forget(self) -> None:
         """Make room: the views that were asked for longest ago go first."""

@@ -22,8 +22,8 @@ from tracer.replaying import Fork
 if TYPE_CHECKING:
     from pathlib import Path
 
-SEEDS = [1_000_029, 1_000_031, 1_000_038, 1_000_043]
-"""A group that works from its notes, a chain, a group and a star with a calculator."""
+SEEDS = [2_000_055, 2_000_298, 2_000_025, 2_000_303]
+"""A group that works from its notes; a chain whose first look-up gives an old figure; a group; a star."""
 FOREIGN = ("model", "started", "ended", "span_id", "pointer", "tool_rule", "input_tokens", "output_tokens")
 
 
@@ -101,23 +101,23 @@ def test_from_scratch_is_a_fork_without_a_prefix(read: list[Recording]) -> None:
 
 
 def test_an_edited_step_takes_its_place_and_is_acted_on(read: list[Recording]) -> None:
-    """In the chain the solver is handed one fact only, and computes from it."""
+    """In the chain the solver is handed other facts, and most lives compute from them: 20 - 9 - 3 = 8."""
     recording = read[1]
     handed = next(step for step in recording.steps if step.kind == "handoff" and step.recipient == "Solver")
-    edited = handed.model_copy(update={"content": "to Solver: Fay: 7. What is Fay?"})
+    edited = handed.model_copy(update={"content": "to Solver: Cal: Fay -3. Fay: Ben -9. Ben: 20. What is Cal?"})
     found = make(recording)([Fork(recording.steps[: handed.index], edited, seed) for seed in range(3)])
     assert all(each.steps[handed.index] == edited for each in found)
-    assert "\\boxed{ 7}" in {each.answer for each in found}
+    assert [each.answer for each in found].count("\\boxed{ 8}") >= 2
 
 
 def test_the_correct_step_is_known_and_mends_an_old_figure(read: list[Recording]) -> None:
-    """The chain's look-up of Dan gave an old figure: with the right one most lives end well, with the old one none."""
+    """The chain's look-up of Cal gave an old figure: with the right one most lives end well, with the old one none."""
     recording = read[1]
     replay = make(recording)
-    wrong = next(step for step in recording.steps if step.content == "Dan: Ana -3.")
+    wrong = next(step for step in recording.steps if step.content == "Cal: Fay -4.")
     right = replay.correct(recording.steps[: wrong.index], wrong)
     assert right is not None
-    assert (right.index, right.kind, right.content) == (wrong.index, "tool_result", "Dan: Ana +6.")
+    assert (right.index, right.kind, right.content) == (wrong.index, "tool_result", "Cal: Fay -3.")
     kept = recording.steps[: wrong.index]
     well = [each.outcome for each in replay([Fork(kept, right, seed) for seed in range(8)])].count("success")
     ill = [each.outcome for each in replay([Fork(kept, wrong, seed) for seed in range(8)])].count("success")

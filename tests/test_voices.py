@@ -58,6 +58,11 @@ def test_a_view_that_fills_the_context_gets_no_reply(lm: LocalLM) -> None:
     assert Voices(lm).say([Ask(" Kim" * 2_100, 0.35, 0), Ask(VIEW, 0.35, 0)])[0] == ""
 
 
+def test_a_view_that_is_none_of_the_models_texts_gets_no_reply(lm: LocalLM) -> None:
+    """It would be refused if it were asked for by itself."""
+    assert Voices(lm).say([Ask("User: toNorth: Whatis Kimm?\nNorth:", 0.35, 0)]) == [""]
+
+
 def test_forgetting_changes_nothing(lm: LocalLM, monkeypatch: pytest.MonkeyPatch) -> None:
     """With room for next to nothing all is read again and again, to the same end."""
     asks = [Ask(view, 1.0, seed) for view in (VIEW, LATER) for seed in range(8)]

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tracer.analyses.world_labels import Curve, judged, label_all, read_labels, summary
+from tracer.analyses.world_labels import Curve, judged, label, label_all, read_labels, summary
+from tracer.collectors.ingest import read_recordings
+from tracer.data.agent_runs import shipped
 from tracer.data.agents import begun, world
 from tracer.data.teams import Turn
 from tracer.errors import BadInputError
@@ -14,6 +16,9 @@ from tracer.stats import Count
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+SAME = ("run", "status", "reason", "step", "agent", "kind", "fault", "edges")
+"""What of a label does not hang on a few lives more or less."""
 
 
 def curve(*shares: float, n: int = 100) -> Curve:
@@ -83,3 +88,22 @@ def test_a_summary_counts_and_adds_up() -> None:
         "forks_per_run": 200,
         "seconds_per_run": 2.5,
     }
+
+
+def test_three_shipped_labels_are_found_again() -> None:
+    """The cheapest three of different kinds, by living the runs again: the same step, agent, kind and sentence.
+
+    Sums of floats differ from machine to machine and a life with them, so each share may differ by a few lives.
+    """
+    pytest.importorskip("torch")
+    labels = [each for each in read_labels(shipped()[1]) if each["status"] == "decisive"]
+    cheapest = {each["fault"]: each for each in sorted(labels, key=lambda each: each["forks"], reverse=True)}
+    chosen = sorted(cheapest.values(), key=lambda each: each["forks"])[:3]
+    assert len({each["fault"] for each in chosen}) == 3
+    recordings = {each.run.id: each for each in read_recordings([shipped()[0]])[0]}
+    for old in chosen:
+        new = label(recordings[old["run"]])
+        assert {key: new[key] for key in SAME} == {key: old[key] for key in SAME}
+        assert (new["sentence"] or {}).get("text") == (old["sentence"] or {}).get("text")
+        for one, other in zip(old["curve"], new["curve"], strict=True):
+            assert one["low"] <= other["p"] <= one["high"]
