@@ -19,12 +19,10 @@ own. Nothing replayed: forks are 0.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -59,29 +57,12 @@ class Named(NamedTuple):
 
 
 def bench_world(
-    n: int, seed: int, jobs: int = 0, successes: int | None = None, progress: Progress | None = None
+    failed: Sequence[Recording], good: Sequence[Recording], jobs: int = 0, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """n failed runs and as many successful ones of a seed, with every method's figures as JSON."""
-    failed, good = drawn(n, n if successes is None else successes, seed, jobs, progress)
+    """Every method's figures on failed and on successful runs of the world, as JSON."""
     rows = list(_mapped(case, failed, jobs, "run", progress))
     accused = list(_mapped(accuses, good, jobs, "successful run", progress))
-    return {"n": n, "seed": seed, **summary(rows), "passing": _passing(accused)}
-
-
-def drawn(n: int, successes: int, seed: int, jobs: int, progress: Progress | None) -> tuple[list[Recording], ...]:
-    """Failed and successful runs, through their telemetry."""
-    from tracer.collectors.ingest import read_recordings
-    from tracer.data.agent_runs import runs
-    from tracer.data.agent_telemetry import write
-
-    told = runs(seed, n, successes, jobs, progress or (lambda *_: None), LENGTHS)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "world.jsonl"
-        write(told, path)
-        found, _ = read_recordings([path])
-    return [each for each in found if each.run.outcome == "failure"], [
-        each for each in found if each.run.outcome == "success"
-    ]
+    return {"n": len(failed), **summary(rows), "passing": _passing(accused)}
 
 
 def case(recording: Recording) -> dict[str, Any]:
@@ -200,8 +181,10 @@ def _travels(steps: Sequence[Step], edges: Sequence[Edge], label: Mapping[str, A
     used: dict[int, set[int]] = {}
     for source, target in label["edges"]:
         used.setdefault(target, set()).add(source)
-    way = [link.step for link in propagation_path(steps, edges, label["step"], last)] or [label["step"]]
-    return way[-1] == last and all(one in _behind(used, other) for one, other in pairwise(way))
+    links = propagation_path(steps, edges, label["step"], last)
+    way = [link.step for link in links] or [label["step"]]
+    linked = all(link.origin is not None for link in links[1:])
+    return way[-1] == last and linked and all(one in _behind(used, other) for one, other in pairwise(way))
 
 
 def _behind(used: Mapping[int, set[int]], step: int) -> set[int]:
@@ -216,11 +199,18 @@ def _behind(used: Mapping[int, set[int]], step: int) -> set[int]:
 
 
 def _edges(edges: Sequence[Edge], true: Sequence[Sequence[int]]) -> dict[str, list[int]]:
-    """{origin: [found and true, found, true]}; `together` is declared, reused and measured."""
+    """{origin: [found and true, found, true, found and true through others]}; `together` is all but `similar`."""
     truth = {(source, target) for source, target in true}
+    used: dict[int, set[int]] = {}
+    for source, target in truth:
+        used.setdefault(target, set()).add(source)
     sets = {origin: {(e.source, e.target) for e in edges if e.origin == origin} for origin in ORIGINS}
     sets["together"] = sets["declared"] | sets["reused"] | sets["measured"]
-    return {name: [len(pairs & truth), len(pairs), len(truth)] for name, pairs in sets.items()}
+    behind = {target: _behind(used, target) for target in {pair[1] for pairs in sets.values() for pair in pairs}}
+    return {
+        name: [len(pairs & truth), len(pairs), len(truth), sum(one in behind[other] for one, other in pairs)]
+        for name, pairs in sets.items()
+    }
 
 
 def accuses(recording: Recording) -> bool:
@@ -305,11 +295,15 @@ def _upto(curve: Sequence[Sequence[Any]], most: int) -> float:
 
 
 def _prf(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, float | None]:
-    both, found, true = (sum(row["edges"][name][k] for row in rows) for k in range(3))
-    precision, recall = both / found if found else None, both / true if true else None
-    f1 = 2 * both / (found + true) if found + true else None
-    return {key: None if value is None else round(value, 4) for key, value in
-            {"precision": precision, "recall": recall, "f1": f1}.items()}  # fmt: skip
+    """Against the direct dependencies; `through` is the precision where those through other steps count as well."""
+    both, found, true, through = (sum(row["edges"][name][k] for row in rows) for k in range(4))
+    figures = {
+        "precision": both / found if found else None,
+        "recall": both / true if true else None,
+        "f1": 2 * both / (found + true) if found + true else None,
+        "through": through / found if found else None,
+    }
+    return {key: None if value is None else round(value, 4) for key, value in figures.items()}
 
 
 def _passing(accused: Sequence[bool]) -> dict[str, Any]:

@@ -19,9 +19,9 @@ def world_report(result: Mapping[str, Any]) -> RenderableType:
         interval = result["intervals"][name]["step"]
         step = f"{_share(figures['step'])} [{_share(interval[0])}, {_share(interval[1])}]" if interval else "–"
         methods.add_row(name, step, *(_share(figures[level]) for level in _LEVELS[1:]), _forks(figures["forks"]))
-    edges = _table("edges", "precision", "recall", "F1")
+    edges = _table("edges", "precision", "recall", "F1", "precision, indirect ones too")
     for origin, figures in result["edges"].items():
-        edges.add_row(origin, *(_share(figures[key]) for key in ("precision", "recall", "f1")))
+        edges.add_row(origin, *(_share(figures[key]) for key in ("precision", "recall", "f1", "through")))
     passing, diffuse = result["passing"], result["diffuse"]
     curve = ", ".join(f"{_share(point['step'])} at {point['forks']}" for point in result["budget"])
     words = [

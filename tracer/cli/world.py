@@ -101,13 +101,18 @@ def bench(
     \b
     Example: tracer bench world --n 20 --seed 3
     """
+    from tracer.data.agent_telemetry import require as require_telemetry
     from tracer.lm import require
 
     require()
+    require_telemetry()
     from tracer.analyses.bench_world import bench_world
 
     with ProgressBar("measuring") as progress:
-        result = bench_world(n, seed, jobs, progress=progress)
+        found = _lived(n, seed, jobs, progress)
+        failed = [each for each in found if each.run.outcome == "failure"]
+        good = [each for each in found if each.run.outcome == "success"]
+        result = {"seed": seed, **bench_world(failed, good, jobs, progress)}
     if as_json:
         print(json.dumps(result, indent=2))
         return
@@ -115,3 +120,18 @@ def bench(
     from tracer.viz.bench_world import world_report
 
     print_report(world_report(result))
+
+
+def _lived(n: int, seed: int, jobs: int, progress: ProgressBar) -> list[Recording]:
+    """n failed and n successful runs, through their telemetry: they are read like anybody's."""
+    import tempfile
+
+    from tracer.analyses.bench_world import LENGTHS
+    from tracer.cli.bench import read
+    from tracer.data.agent_runs import runs
+    from tracer.data.agent_telemetry import write
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "world.jsonl"
+        write(runs(seed, n, n, jobs, progress, LENGTHS), path)
+        return read([path])
