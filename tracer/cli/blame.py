@@ -79,7 +79,11 @@ def blame(
     ] = None,
     truth: Annotated[
         Truth,
-        typer.Option("--truth", help="A good end is the right outcome, or any other answer than the recorded one."),
+        typer.Option(
+            "--truth",
+            metavar="TRUTH",
+            help="What a good end is. outcome: the right one; agreement: any other answer than the recorded one.",
+        ),
     ] = Truth.outcome,
     drill: Annotated[bool, typer.Option("--drill", help="Go on inside the blamed step, to the sentence.")] = False,
     html: Annotated[
