@@ -119,7 +119,7 @@ def _step(turns: Sequence[Turn], place: int, index: int, before: int) -> Step:
         reasoning_state="present" if turn.thought.strip() else "absent",
         recipient=turn.to if kind == "handoff" else None,
         tool=tool,
-        arguments=_arguments(turn) if kind == "tool_call" else None,
+        arguments=_arguments(turn) if kind == "tool_call" else "{}" if calls else None,
         call_id=call_id(place) if calls else None,
         parents=(before,),
     )

@@ -175,7 +175,11 @@ def test_a_budget_and_a_missing_baseline_are_told(call: Call, app: str, tmp_path
     [
         (("--at", 9, "--with", "{app}:replay"), 2, "has steps 0 to 2: there is no step 9"),
         (("--at", 1, "--with", "{app}:nobody"), 2, "has no attribute 'nobody'"),
-        (("--at", 1, "--with", "nobody"), 2, "no replayer 'nobody': there are chat, langgraph, stand-in, and your own"),
+        (
+            ("--at", 1, "--with", "nobody"),
+            2,
+            "there are chat, langgraph, stand-in, world, and your own",
+        ),
         (("--at", 1, "--with", "{app}:breaks"), 2, "RuntimeError: the vendor is down ; what was lived before stays"),
         (("--at", 1, "--with", "{app}:replay", "--edit", "gone.txt"), 3, "gone.txt: cannot be read"),
         (("--at", 1, "--with", "{app}:replay", "--edit", "same.txt"), 3, "an edit must change something"),

@@ -25,6 +25,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from opentelemetry.trace import Status, StatusCode, Tracer
 
 from tracer.collectors.receiver.segments import folder_of
+from tracer.schemas import CollectEvent
 from tracer.store import Store
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -86,6 +87,8 @@ class Collector:
         self._listening.join(timeout=60)
         assert self.process.stdout is not None
         self.process.stdout.close()
+        for each in self.told:
+            CollectEvent.model_validate(each)
         return self.told[-1]
 
     def imported(self, spans: int) -> None:

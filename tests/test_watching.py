@@ -13,6 +13,7 @@ import pytest
 from tracer.collectors.spans import runs_from_spans
 from tracer.explanation import DEFAULTS
 from tracer.records import Outcome, Recording, Run, Span, Step, content_hash, run_id
+from tracer.schemas import WatchedRun
 from tracer.store import Store
 from tracer.watching import Watch, look
 
@@ -112,6 +113,7 @@ def test_what_had_failed_before_is_not_blamed_unless_asked(tmp_path: Path, call:
     assert " failed  2 steps, 2 agents" in lines[1]
     assert " blame   " in lines[2]
     run, blame = [json.loads(line) for line in call("watch", "--for", 0, "--all", "--json").out.splitlines()]
+    WatchedRun.model_validate(run)
     assert run == {"run": blame["run"], "state": "failed", "steps": 2, "agents": 2, "task": ""}
     assert blame["outcome"] == "failure"
 
