@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from tracer.collectors.message import Call, Message, Result
@@ -58,13 +59,16 @@ def exception_text(span: Span) -> str | None:
 def tool_result(
     span: Span, content: str | None, call_id: str | None, name: str | None, status: str | None = None
 ) -> Result | None:
-    """How a tool's span ended. None while it runs; a result that was not recorded is unknown, never empty."""
+    """How a tool's span ended. None while it runs; a result that was not recorded is unknown, never empty.
+
+    `status` is the answer's own; it counts where the span does not say that the call failed.
+    """
     if span.ended_ns is None and content is None and span.status != "error":
         return None
     error = exception_text(span)
     if error is not None and span.status != "error":
         return Result(content if content is not None else error, call_id, name, "error", "exception event")
-    stated = span.status if span.status != "unset" else status
+    stated = status if status and span.status != "error" else span.status if span.status != "unset" else None
     error_type = text_of(span.attributes.get("error.type"))
     if content is None and error is None and error_type is None and stated != "error":
         known = stated == "ok"
@@ -84,7 +88,7 @@ def whole(value: Any) -> int | None:
     return count if 0 <= count < 1 << 62 else None
 
 
-def first(attributes: dict[str, Any], *names: str) -> Any:
+def first(attributes: Mapping[str, Any], *names: str) -> Any:
     """The first of these attributes that says something."""
     for name in names:
         if (found := attributes.get(name)) not in (None, "", [], {}):

@@ -16,6 +16,8 @@ class Batch(NamedTuple):
     spans: tuple[Span, ...] = ()
     events: tuple[tuple[tuple[str, str], dict[str, Any]], ...] = ()
     """Events of spans that the container does not hold: (trace id, span id), and the event as `Span.events` has it."""
+    part_of: str | None = None
+    """The file of which this one is a part, where the format says so."""
 
 
 class Collector(NamedTuple):

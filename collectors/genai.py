@@ -8,7 +8,7 @@ text, on the span or on the event `gen_ai.client.inference.operation.details`; t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 from tracer.collectors.activity import Activity, Verdict, as_text, first, text_of, tool_result, verdict, whole
@@ -51,12 +51,12 @@ def activity(span: Span) -> Activity | None:
     outputs, finished = _messages(found.get("gen_ai.output.messages"), "assistant")
     if kind == "agent" and not inputs and not outputs:
         inputs, readable = _messages(found.get("pydantic_ai.all_messages"), "user")
-    spoken = list(_event_messages(span))
+    spoken = list(event_messages(span.events))
     return Activity(
         kind=kind,
         agent=agent or (_named_after(span, "invoke_agent") if kind == "agent" else None),
         inputs=(*_instructions(found), *(inputs or tuple(m for choice, m in spoken if not choice))),
-        outputs=outputs or tuple(message for choice, message in spoken if choice),
+        outputs=outputs or tuple(m for choice, m in spoken if choice),
         model=text_of(first(found, "gen_ai.response.model", "gen_ai.request.model")),
         input_tokens=whole(first(found, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")),
         output_tokens=whole(first(found, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")),
@@ -130,10 +130,10 @@ def _messages(raw: Any, role: str) -> tuple[tuple[Message, ...], bool]:
         cut = value.lstrip().startswith(("[", "{"))
         return ((), False) if cut or role == "user" else ((Message(role, value),), True)
     items = value if isinstance(value, list) else [value]
-    return tuple(_message(item, role) for item in items if isinstance(item, dict)), True
+    return tuple(message(item, role) for item in items if isinstance(item, dict)), True
 
 
-def _message(raw: dict[str, Any], role: str) -> Message:
+def message(raw: dict[str, Any], role: str) -> Message:
     """A message of any era: typed `parts`, or `content` with `tool_calls`."""
     fields = {**raw, "role": text_of(raw.get("role")) or role}
     if isinstance(parts := raw.get("parts"), list):
@@ -162,7 +162,7 @@ def _block(part: Any) -> Any:
     if kind in {"reasoning", "thinking"}:
         return {**part, "type": "reasoning"}
     if kind in {"tool_call", "server_tool_call"}:
-        arguments = first(part, "arguments", "server_tool_call")
+        arguments = part["arguments"] if "arguments" in part else part.get("server_tool_call")
         return {"type": "tool_use", "id": part.get("id"), "name": part.get("name"), "input": arguments}
     if kind in {"tool_call_response", "server_tool_call_response"}:
         # The JSON schema says `response`, the prose examples say `result`; emitters follow either.
@@ -173,23 +173,23 @@ def _block(part: Any) -> Any:
     return {"type": "text", "text": as_text(content)} if content is not None else part
 
 
-def _event_messages(span: Span) -> Iterator[tuple[bool, Message]]:
+def event_messages(events: Iterable[dict[str, Any]]) -> Iterator[tuple[bool, Message]]:
     """The messages of the event era in order, each with whether it is the model's answer."""
-    for event in sorted(span.events, key=lambda e: e.get("time_ns") or 0):
+    for event in sorted(events, key=lambda e: e.get("time_ns") or 0):
         name, found = event.get("name"), event.get("attributes") or {}
         if name in _EVENT_ROLES:
-            yield False, _message({"role": _EVENT_ROLES[name], **_unprefixed(found)}, _EVENT_ROLES[name])
+            yield False, message({"role": _EVENT_ROLES[name], **_unprefixed(found)}, _EVENT_ROLES[name])
         elif name == "gen_ai.choice":
             fields = _unprefixed(found)
             inner = decode(fields.pop("message", None))
             spoken = inner if isinstance(inner, dict) else {} if inner is None else {"content": inner}
-            yield True, _message({**fields, **spoken, "role": "assistant"}, "assistant")
+            yield True, message({**fields, **spoken, "role": "assistant"}, "assistant")
         elif name in {"gen_ai.content.prompt", "gen_ai.content.completion"}:
             answer = name.endswith("completion")
             messages, _ = _messages(
                 first(found, "gen_ai.prompt", "gen_ai.completion"), "assistant" if answer else "user"
             )
-            yield from ((answer, message) for message in messages)
+            yield from ((answer, each) for each in messages)
 
 
 def _unprefixed(found: dict[str, Any]) -> dict[str, Any]:

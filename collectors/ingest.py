@@ -164,6 +164,9 @@ def _ingest_container(container: Container, store: Store, total: Ingested) -> In
     recordings = [recording for recording in batch.recordings if recording.steps]
     if empty := len(batch.recordings) - len(recordings):
         total.skipped.append(Skipped(container.source, "no steps" if empty == 1 else f"{empty} runs without steps"))
+    if not recordings and not batch.spans and batch.part_of:  # it only repeats what that file holds
+        total.sources.append(Loaded(sane(container.source), collector.name, 0, 0, 0, sane(batch.part_of)))
+        return total
     if not recordings and not batch.spans and not batch.events:
         return total if empty else _skip(total, container.source, BadInputError("holds no runs"))
     added = store.add(

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from tracer.collectors.activity import Activity, Verdict, as_text, first, text_of, tool_result, verdict, whole
+from tracer.collectors.langgraph_node import node_agent
 from tracer.collectors.message import Call, Message
-from tracer.collectors.messages import decode, is_message, merge_reasoning, normalise
-from tracer.collectors.reasoning import FIELDS
+from tracer.collectors.messages import decode, normalise
+from tracer.collectors.payload import ROLES, structured, tool_message
 from tracer.records import Span
 
 KINDS: dict[str, Literal["llm", "tool", "agent", "evaluator"]] = {
@@ -27,18 +28,17 @@ KINDS: dict[str, Literal["llm", "tool", "agent", "evaluator"]] = {
 }
 """`openinference.span.kind` -> what the span did. CHAIN, EMBEDDING and PROMPT are bookkeeping and make no step."""
 
-_ROLES = {"human": "user", "ai": "assistant", "model": "assistant", "function": "tool", "developer": "system"}
-_BOOKKEEPING = frozenset(
-    {"agent", "model", "tools", "tool", "call_model", "call_tools", "__start__", "__end__", "model_request"}
-)
-"""Node names that say what a node does in an agent's own loop, not who the agent is."""
 _METHOD = re.compile(
     r"[._](?:run|arun|invoke|ainvoke|execute|_?execute_(?:core|task)|kickoff|step|on_messages(?:_stream)?)\Z"
 )
-_KNOWN_ROLES = frozenset({"system", "user", "assistant", "tool"})
 _QUESTIONS = ("task", "question", "query", "prompt", "input")
 """Arguments of an agent's entry point that hold what it is asked."""
 _INDEXED = re.compile(r"\A(\d{1,9})\.(.+)\Z", re.DOTALL)
+
+
+def ours(span: Span) -> bool:
+    """Does the span carry an OpenInference kind that makes a step?"""
+    return str(span.attributes.get("openinference.span.kind", "")).upper() in KINDS
 
 
 def activity(span: Span) -> Activity | None:
@@ -102,20 +102,11 @@ def _agent(span: Span, kind: str) -> str | None:
     if named := text_of(first(found, "agent.name", "gen_ai.agent.name")):
         return named
     metadata = decode(found.get("metadata"))
-    if isinstance(metadata, dict) and (node := _langgraph_agent(metadata)):
+    if isinstance(metadata, dict) and (node := node_agent(metadata)):
         return node
     if kind != "agent":
         return None
     return text_of(first(found, "graph.node.name", "graph.node.id")) or _METHOD.sub("", span.name) or None
-
-
-def _langgraph_agent(metadata: dict[str, Any]) -> str | None:
-    """The innermost node of `researcher:uuid|agent:uuid` that names an agent rather than a part of its loop."""
-    if named := text_of(metadata.get("lc_agent_name")):
-        return named
-    path = [part.partition(":")[0] for part in str(metadata.get("langgraph_checkpoint_ns") or "").split("|")]
-    telling = [node for node in path if node and node not in _BOOKKEEPING]
-    return telling[-1] if telling else text_of(path[-1]) if path[0] == "agent" else None
 
 
 def _both(found: dict[str, Any]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
@@ -126,7 +117,7 @@ def _both(found: dict[str, Any]) -> tuple[tuple[Message, ...], tuple[Message, ..
 def _side(found: dict[str, Any], side: str, role: str) -> tuple[Message, ...]:
     """The flattened messages, or the span's JSON value where that says more: some instrumentors flatten only part."""
     flat = [_message(item, role) for item in unflatten(found, f"llm.{side}_messages")]
-    whole_value = _structured(found.get(f"{side}.value"))
+    whole_value = structured(found.get(f"{side}.value"))
     best = max(flat, whole_value, key=lambda messages: sum(map(_parts, messages)))
     prefix, leaf = ("llm.prompts", "prompt.text") if side == "input" else ("llm.choices", "completion.text")
     texts = [as_text(item[leaf]) for item in unflatten(found, prefix) if leaf in item]
@@ -135,36 +126,6 @@ def _side(found: dict[str, Any], side: str, role: str) -> tuple[Message, ...]:
 
 def _parts(message: Message) -> int:
     return bool(message.text) + bool(message.reasoning) + len(message.calls) + len(message.results)
-
-
-def _structured(value: Any) -> list[Message]:
-    """Chat messages, Responses items or LangChain messages in a JSON value; none unless all of it is such."""
-    raw = decode(value)
-    if isinstance(raw, dict) and isinstance(raw.get("messages"), list):
-        raw = raw["messages"]
-        raw = raw[0] if raw and isinstance(raw[0], list) else raw
-    elif isinstance(raw, dict) and isinstance(raw.get("generations"), list):  # a LangChain LLMResult
-        generated = [item for batch in raw["generations"] if isinstance(batch, list) for item in batch]
-        raw = [item.get("message") for item in generated if isinstance(item, dict)]
-    found = [_any_message(item) for item in raw] if isinstance(raw, list) else [_any_message(raw)]
-    known = [message for message in found if message is not None]
-    return merge_reasoning(known) if len(known) == len(found) else []
-
-
-def _any_message(raw: Any) -> Message | None:
-    """{"type": "human", "data": {...}}, a dumped constructor, or a provider's message; None for anything else."""
-    if not isinstance(raw, dict):
-        return None
-    inner = raw.get("data") or raw.get("kwargs") or raw
-    if not isinstance(inner, dict):
-        return None
-    kind = inner.get("role") or inner.get("type") or raw.get("type")
-    role = _ROLES.get(str(kind), str(kind))
-    more = inner.get("additional_kwargs")
-    if isinstance(more, dict):  # LangChain keeps there what its message class has no field for
-        inner = {**{field: more[field] for field in FIELDS if field in more}, **inner}
-    fields = {**inner, "role": role} if role in _KNOWN_ROLES and "content" in inner else inner
-    return normalise(fields) if is_message(fields) else None
 
 
 def _plain(value: Any, role: str) -> list[Message]:
@@ -185,7 +146,7 @@ def _message(flat: dict[str, Any], role: str) -> Message:
     calls = [_call(item) for item in unflatten(flat, "message.tool_calls")]
     if name := text_of(fields.get("function_call_name")):
         calls.append({"function": {"name": name, "arguments": fields.get("function_call_arguments_json")}})
-    return normalise({**fields, "role": _ROLES.get(role, role), "content": spoken + blocks, "tool_calls": calls})
+    return normalise({**fields, "role": ROLES.get(role, role), "content": spoken + blocks, "tool_calls": calls})
 
 
 def _block(part: dict[str, Any]) -> dict[str, Any]:
@@ -230,12 +191,6 @@ def _tool_output(found: dict[str, Any]) -> tuple[str | None, str | None, str | N
         return "\n\n".join(as_text(document.get("document.content")) for document in documents), None, None
     if "output.value" not in found:
         return None, None, None
-    raw = decode(found["output.value"])
-    update = raw.get("update") if isinstance(raw, dict) else None
-    if isinstance(update, dict) and isinstance(update.get("messages"), list) and update["messages"]:
-        raw = update["messages"][-1]  # a LangGraph command: it moves the graph on, and answers on the way
-    inner = (raw.get("data") or raw.get("kwargs") or raw) if isinstance(raw, dict) else None
-    if isinstance(inner, dict) and "content" in inner and "tool_call_id" in inner:
-        status = "error" if inner.get("status") == "error" else None
-        return as_text(inner["content"]), text_of(inner["tool_call_id"]), status
+    if answer := tool_message(found["output.value"]):
+        return answer
     return as_text(found["output.value"]), None, None

@@ -21,7 +21,7 @@ from tracer.records import Pointer, Span
 Status = Literal["unset", "ok", "error"]
 
 _HEX = frozenset("0123456789abcdefABCDEF")
-_SCOPE_LISTS = ("scopeSpans", "scope_spans", "instrumentationLibrarySpans", "instrumentation_library_spans")
+SCOPE_LISTS = ("scopeSpans", "scope_spans", "instrumentationLibrarySpans", "instrumentation_library_spans")
 _KINDS = {0: None, 1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
 _STATUS: dict[Any, Status] = {0: "unset", 1: "ok", 2: "error", "0": "unset", "1": "ok", "2": "error"}
 
@@ -60,23 +60,34 @@ def read(container: Container) -> Batch:
 def _request_spans(request: Any, source: str, line: int | None) -> Iterator[Span]:
     if not isinstance(request, dict):
         raise BadInputError(f"{_place(source, line, '')}: not an OTLP request: expected an object with 'resourceSpans'")
-    for g, group in _objects(_field(request, "resourceSpans"), source, line, "/resourceSpans"):
+    yield from group_spans(_field(request, "resourceSpans"), "otlp_json", source, line, "/resourceSpans")
+
+
+def group_spans(groups: Any, format_name: str, source: str, line: int | None, at: str) -> Iterator[Span]:
+    """The spans of a list of resource groups that stands at a JSON pointer. Tempo keeps the same groups elsewhere."""
+    for g, group in _objects(groups, source, line, at):
         resource = attributes(_mapping(group.get("resource")).get("attributes"))
-        for scopes in _SCOPE_LISTS:
-            for s, scope in _objects(group.get(scopes), source, line, f"/resourceSpans/{g}/{scopes}"):
+        for scopes in SCOPE_LISTS:
+            for s, scope in _objects(group.get(scopes), source, line, f"{at}/{g}/{scopes}"):
                 name = _scope_name(scope)
-                path = f"/resourceSpans/{g}/{scopes}/{s}/spans"
+                path = f"{at}/{g}/{scopes}/{s}/spans"
                 for i, raw in _objects(scope.get("spans"), source, line, path):
                     pointer = Pointer(file=source, line=line, path=f"{path}/{i}")
-                    yield read_span(raw, resource, name, pointer)
+                    yield read_span(raw, resource, name, pointer, format_name)
 
 
-def read_span(raw: Mapping[str, Any], resource: dict[str, Any], scope: str | None, pointer: Pointer) -> Span:
+def read_span(
+    raw: Mapping[str, Any],
+    resource: dict[str, Any],
+    scope: str | None,
+    pointer: Pointer,
+    format_name: str = "otlp_json",
+) -> Span:
     """One span of a request; BadInputError names its place."""
     try:
         status = _mapping(raw.get("status"))
         return Span(
-            format="otlp_json",
+            format=format_name,
             trace_id=_required_id(raw, "traceId", 16),
             span_id=_required_id(raw, "spanId", 8),
             parent_id=canonical_id(_field(raw, "parentSpanId"), 8),
@@ -251,7 +262,7 @@ def _scope_name(scope: Mapping[str, Any]) -> str | None:
 
 
 def _scoped(group: Mapping[str, Any]) -> bool:
-    return any(name in group for name in _SCOPE_LISTS)
+    return any(name in group for name in SCOPE_LISTS)
 
 
 def _field(raw: Mapping[str, Any], camel: str) -> Any:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from tracer.collectors import (
     ag2,
+    agentops,
     chat,
     harmony,
+    jaeger,
+    langfuse,
+    langsmith,
     magentic,
+    openai_agents,
     otel_python,
     otlp,
     provider,
     r1_text,
     tau_bench,
+    tempo,
     thought_anchors,
     whowhen,
 )
@@ -21,7 +27,13 @@ from tracer.errors import BadInputError, UnknownFormatError
 
 COLLECTORS: tuple[Collector, ...] = (
     otlp.COLLECTOR,
+    tempo.COLLECTOR,
+    jaeger.COLLECTOR,
     otel_python.COLLECTOR,
+    langfuse.COLLECTOR,
+    agentops.COLLECTOR,
+    langsmith.COLLECTOR,
+    openai_agents.COLLECTOR,
     tau_bench.COLLECTOR,
     whowhen.COLLECTOR,
     magentic.COLLECTOR,

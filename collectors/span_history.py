@@ -245,7 +245,7 @@ def _keys(message: Message) -> list[Key]:
     keys: list[Key] = []
     for call in message.calls:
         keys.append(_call_key(call))
-        keys += [("text", _squeeze(text)) for text in _strings(decode(call.arguments))]
+        keys += [("text", _squeeze(text)) for text in strings(decode(call.arguments))]
     for result in message.results:
         keys += [("result", result.id)] if result.id else []
         keys += [("answer", _squeeze(result.content)), ("text", _squeeze(result.content))]
@@ -272,13 +272,13 @@ def _squeeze(text: str) -> str:
     return " ".join(text.split())
 
 
-def _strings(value: Any) -> Iterator[str]:
-    """The texts inside a call's arguments: what an agent is told through a tool."""
+def strings(value: Any) -> Iterator[str]:
+    """The texts inside a value: of a call's arguments, what an agent is told through a tool."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for item in value.values():
-            yield from _strings(item)
+            yield from strings(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _strings(item)
+            yield from strings(item)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
 
-from tracer.collectors import genai, openinference
+from tracer.collectors import agents_span, langfuse_span, langsmith_run
 from tracer.collectors.activity import Activity
+from tracer.collectors.conventions import CONVENTIONS, Convention, reading
 from tracer.records import Span
 
-DIALECTS: dict[str, Callable[[Span], Activity | None]] = {
-    "openinference": openinference.activity,
-    "gen_ai": genai.activity,
+DIALECTS: dict[str, Convention] = {
+    "langfuse": Convention(langfuse_span.ours, langfuse_span.activity),
+    "langsmith": Convention(langsmith_run.ours, langsmith_run.activity),
+    "openai_agents": Convention(agents_span.ours, agents_span.activity),
+    **CONVENTIONS,
 }
-"""Conventions in the order in which they are asked; the first that knows the span reads it."""
+"""What a span may be written in; the first that calls it its own reads it."""
 
 _MAX_TIES = 40
 """Ancestors compared when spans start at the same instant: enough for any clock, bounded for a hostile file."""
@@ -103,11 +106,8 @@ def nodes(spans: Sequence[Span]) -> list[Node]:
 
 
 def _node(span: Span) -> Node:
-    found = (read(span) for read in DIALECTS.values())
     start = span.started_ns or 0
-    return Node(
-        span, next((activity for activity in found if activity), None), start, max(start, span.ended_ns or start)
-    )
+    return Node(span, reading(span, DIALECTS), start, max(start, span.ended_ns or start))
 
 
 def _cut_cycles(found: Iterable[Node]) -> None:

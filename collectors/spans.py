@@ -15,13 +15,23 @@ from datetime import UTC, datetime, timedelta
 from tracer.collectors import genai, openinference
 from tracer.collectors.activity import Activity, Verdict, exception_text
 from tracer.collectors.message import Message
-from tracer.collectors.span_history import History, Source
+from tracer.collectors.messages import decode
+from tracer.collectors.span_history import History, Source, strings
 from tracer.collectors.span_tree import Event, Node, activities, events, nodes, unique
 from tracer.collectors.steps import steps_from_messages
 from tracer.records import Outcome, Recording, Run, Span, Step, content_hash, run_id
 
 CONVERSATION = (openinference.conversation, genai.conversation)
 """Where a span names the conversation that it belongs to."""
+ASKED = (
+    "input.value",
+    "traceloop.entity.input",
+    "ioa_observe.entity.input",
+    "langfuse.observation.input",
+    "langfuse.trace.input",
+    "langsmith.inputs",
+)
+"""Where a root span says what it was asked."""
 FRAMEWORKS = {
     "langgraph": "langgraph",
     "openai_agents": "openai-agents",
@@ -42,6 +52,7 @@ FRAMEWORKS = {
     "langchain": "langchain",
 }
 """A word in a scope, a provider or an attribute's name -> the framework, the more specific first."""
+_METADATA = ("metadata", "langfuse.observation.metadata", "langsmith.metadata")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -53,9 +64,9 @@ def runs_from_spans(spans: Sequence[Span]) -> list[tuple[Recording, tuple[str, .
         grouped[_run_key(tree)] += tree
     found = []
     for key, tree in grouped.items():
-        steps, unreadable = _steps(tree)
+        steps, notes = _steps(tree)
         if steps:
-            run = _run(key, tree, steps, unreadable)
+            run = _run(key, tree, steps, notes)
             found.append((Recording(run, steps), tuple(sorted({node.span.trace_id for node in tree}))))
     return sorted(found, key=lambda pair: (pair[0].run.started or _EPOCH, pair[0].run.id))
 
@@ -76,8 +87,8 @@ def _run_key(tree: Sequence[Node]) -> tuple[str, str]:
     return "trace", tree[0].span.trace_id
 
 
-def _steps(tree: Sequence[Node]) -> tuple[tuple[Step, ...], int]:
-    """The steps of a run, and how many spans held messages that cannot be read."""
+def _steps(tree: Sequence[Node]) -> tuple[tuple[Step, ...], tuple[str, ...]]:
+    """The steps of a run, and what is missing from them."""
     teller = _Teller(tree)
     found = activities(tree)
     for event in events(found):
@@ -90,7 +101,16 @@ def _steps(tree: Sequence[Node]) -> tuple[tuple[Step, ...], int]:
         step.model_copy(update={"parents": _before(step.index, [*_call_of(step, calls), *parents.get(step.index, ())])})
         for step in steps
     )
-    return joined, sum(activity.unreadable for _, activity in found)
+    return joined, tuple(_notes([activity for _, activity in found]))
+
+
+def _notes(found: Sequence[Activity]) -> Iterable[str]:
+    """What of the run its spans do not tell."""
+    if unreadable := sum(activity.unreadable for activity in found):
+        yield f"{unreadable} spans hold messages that cannot be read (cut off?)"
+    silent = [each for each in found if each.kind == "llm" and not (each.inputs or each.outputs or each.unreadable)]
+    if silent:
+        yield f"{len(silent)} model calls were logged without their messages"
 
 
 def _call_of(step: Step, calls: Mapping[int, int]) -> tuple[int, ...]:
@@ -228,7 +248,7 @@ def moment(ns: int | None) -> datetime | None:
     return None if ns is None else _EPOCH + timedelta(microseconds=ns // 1000)
 
 
-def _run(key: tuple[str, str], tree: Sequence[Node], steps: Sequence[Step], unreadable: int) -> Run:
+def _run(key: tuple[str, str], tree: Sequence[Node], steps: Sequence[Step], notes: tuple[str, ...]) -> Run:
     digest = content_hash(list(key))
     outcome, said_by = _outcome(tree)
     pointers = [node.span.pointer for node in tree if node.span.pointer]
@@ -240,7 +260,7 @@ def _run(key: tuple[str, str], tree: Sequence[Node], steps: Sequence[Step], unre
         source=pointers[0].file if pointers else "",
         format=min(node.span.format for node in tree),
         framework=_framework(tree),
-        task=next((step.content for step in steps if step.role == "user" and step.content.strip()), ""),
+        task=_task(tree, steps),
         outcome=outcome,
         outcome_source=said_by,
         answer=next(
@@ -248,8 +268,17 @@ def _run(key: tuple[str, str], tree: Sequence[Node], steps: Sequence[Step], unre
         ),
         started=moment(min(starts, default=None)),
         ended=moment(max(ended, default=None)),
-        notes=(f"{unreadable} spans hold messages that cannot be read (cut off?)",) if unreadable else (),
+        notes=notes,
     )
+
+
+def _task(tree: Sequence[Node], steps: Sequence[Step]) -> str:
+    """The first thing a user said that a root was given, else the first thing a user said: a system prompt that was
+    sent in a user's name comes before the question."""
+    asked = [step.content for step in steps if step.role == "user" and step.content.strip()]
+    roots = [node.span.attributes for node in tree if node.parent is None]
+    given = {" ".join(text.split()) for found in roots for name in ASKED for text in strings(decode(found.get(name)))}
+    return next((text for text in asked if " ".join(text.split()) in given), asked[0] if asked else "")
 
 
 def _outcome(tree: Sequence[Node]) -> tuple[Outcome, str | None]:
@@ -281,6 +310,7 @@ def _framework(tree: Sequence[Node]) -> str | None:
             str(found.get("gen_ai.provider.name") or ""),
         }
         words |= {key for key in found if key.startswith(("pydantic_ai.", "crewai", "gcp.vertex.agent", "smolagents"))}
-        words |= {"langgraph"} if "langgraph_node" in str(found.get("metadata") or "") else set()
+        told = " ".join(str(found.get(name) or "") for name in _METADATA)
+        words |= {"langgraph"} if "langgraph_node" in told or any("langgraph_node" in key for key in found) else set()
     text = " ".join(words).lower()
     return next((framework for word, framework in FRAMEWORKS.items() if word in text), None)

@@ -18,7 +18,7 @@ def test_names_are_unique_and_the_loosest_format_comes_last() -> None:
     names = [collector.name for collector in COLLECTORS]
     assert len(set(names)) == len(names)
     assert names[-2:] == ["chat_reasoning", "chat"]
-    assert names[:2] == ["otlp_json", "otel_python"]
+    assert names[:4] == ["otlp_json", "otel_tempo_json", "otel_jaeger_json", "otel_python"]
 
 
 def test_every_collector_of_the_folder_is_in_the_cascade() -> None:

@@ -1,0 +1,235 @@
+"""OpenLLMetry in both generations: flat prompts, entities, LangChain's wrappings, hand-offs, and what makes no step."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tracer.collectors import openllmetry
+from tracer.collectors.conventions import reading
+from tracer.collectors.spans import runs_from_spans
+from tracer.records import Recording, Span
+
+
+def span(number: int, parent: int | None = None, name: str = "", **found: Any) -> Span:
+    """A span with these attributes (`__` for a dot); spans last and nest by their numbers."""
+    return Span(
+        trace_id="t",
+        span_id=f"{number}",
+        parent_id=None if parent is None else f"{parent}",
+        name=name,
+        started_ns=1_000 * number,
+        ended_ns=1_000 * number + (900 if parent else 90_000),
+        attributes={key.replace("__", "."): value for key, value in found.items()},
+    )
+
+
+def run(*spans: Span) -> Recording:
+    """The one run of these spans."""
+    ((recording, _),) = runs_from_spans(spans)
+    return recording
+
+
+def flat(head: str, *messages: dict[str, Any]) -> dict[str, Any]:
+    """Messages, one attribute per field, as until 2026."""
+    return {f"{head}.{n}.{key}": value for n, message in enumerate(messages) for key, value in message.items()}
+
+
+CALL = {
+    "role": "assistant",
+    "finish_reason": "tool_calls",
+    "tool_calls.0.id": "c1",
+    "tool_calls.0.name": "get_fare",
+    "tool_calls.0.arguments": '{"city": "Oslo"}',
+}
+SYSTEM, USER = {"role": "system", "content": "Be brief."}, {"role": "user", "content": "Fare?"}
+RESULT = {"role": "tool", "content": "420 EUR", "tool_call_id": "c1"}
+
+
+def first_generation() -> Recording:
+    """Two model calls and a tool between them, as the LangChain instrumentation of 2025 wrote them."""
+    message = "content='420 EUR' name='get_fare' tool_call_id='c1'"
+    wrapped = {"input_str": "{'city': 'Oslo'}", "tags": [], "metadata": {}, "inputs": {"city": "Oslo"}, "kwargs": {}}
+    return run(
+        span(1, name="guide.agent", traceloop__span__kind="agent", traceloop__entity__name="guide"),
+        span(
+            2,
+            1,
+            "ChatOpenAI.chat",
+            llm__request__type="chat",
+            gen_ai__request__model="m",
+            llm__usage__total_tokens=15,
+            gen_ai__usage__prompt_tokens=10,
+            gen_ai__usage__completion_tokens=5,
+            **flat("gen_ai.prompt", SYSTEM, USER),
+            **flat("gen_ai.completion", CALL),
+        ),
+        span(
+            3,
+            1,
+            "get_fare.tool",
+            traceloop__span__kind="tool",
+            traceloop__entity__name="get_fare",
+            traceloop__entity__input=json.dumps(wrapped),
+            traceloop__entity__output=json.dumps({"output": message, "kwargs": {}}),
+        ),
+        span(
+            4,
+            1,
+            "ChatOpenAI.chat",
+            llm__request__type="chat",
+            gen_ai__usage__prompt_tokens=20,
+            gen_ai__usage__completion_tokens=7,
+            **flat("gen_ai.prompt", SYSTEM, USER, CALL, RESULT),
+            **flat("gen_ai.completion", {"role": "assistant", "content": "420 EUR."}),
+        ),
+    )
+
+
+def test_the_first_generation_is_unflattened_and_each_thing_told_once() -> None:
+    """The tool message that Python printed is the one that the history repeats."""
+    recording = first_generation()
+    assert [(step.agent, step.kind, step.content) for step in recording.steps] == [
+        ("guide", "system", "Be brief."),
+        ("user", "message", "Fare?"),
+        ("guide", "tool_call", ""),
+        ("get_fare", "tool_result", "420 EUR"),
+        ("guide", "message", "420 EUR."),
+    ]
+    assert [step.parents for step in recording.steps] == [(), (), (1,), (2,), (3,)]
+    call = recording.steps[2]
+    assert (call.arguments, call.call_id, call.input_tokens, call.output_tokens) == ('{"city": "Oslo"}', "c1", 10, 5)
+    assert sum(step.input_tokens or 0 for step in recording.steps) == 30
+
+
+def test_the_second_generation_has_genai_attributes_inside_the_same_wrappings() -> None:
+    """The arguments and the answer of a tool are still LangChain's callback, as JSON."""
+    wrapped = {"input_str": "{}", "tags": [], "inputs": {"city": "Oslo"}, "kwargs": {"tool_call_id": "c1"}}
+    dumped = {"lc": 1, "type": "constructor", "id": ["langchain", "schema", "messages", "ToolMessage"]}
+    answer = {**dumped, "kwargs": {"content": [{"type": "text", "text": "420 EUR"}], "tool_call_id": "c1"}}
+    (call, result) = run(
+        span(
+            1,
+            name="execute_tool get_fare",
+            traceloop__span__kind="tool",
+            gen_ai__operation__name="execute_tool",
+            gen_ai__tool__name="get_fare",
+            gen_ai__tool__call__arguments=json.dumps(wrapped),
+            gen_ai__tool__call__result=json.dumps({"output": answer}),
+        )
+    ).steps
+    assert (call.tool, call.arguments, call.call_id) == ("get_fare", '{"city":"Oslo"}', "c1")
+    assert (result.content, result.tool_status, result.parents) == ("420 EUR", "ok", (0,))
+
+
+@pytest.mark.parametrize(
+    ("output", "rule"),
+    [
+        ("content='no such city' name='f' tool_call_id='c1' status='error'", "status: error"),
+        (
+            {
+                "lc": 1,
+                "type": "constructor",
+                "kwargs": {"content": "no such city", "tool_call_id": "c1", "status": "error"},
+            },
+            "status: error",
+        ),
+    ],
+)
+def test_a_tool_messages_own_status_counts(output: Any, rule: str) -> None:
+    """LangGraph catches what a tool raises: the span is fine, the message is not."""
+    found: dict[str, Any] = {"traceloop__span__kind": "tool", "traceloop__entity__name": "f"}
+    result = run(span(1, **found, traceloop__entity__output=json.dumps({"output": output, "kwargs": {}}))).steps[1]
+    assert (result.content, result.tool_status, result.tool_rule) == ("no such city", "error", rule)
+
+
+def test_a_hand_off_names_who_takes_over() -> None:
+    """The Agents SDK's instrumentation writes a span `triage → billing.handoff`."""
+    found: dict[str, Any] = {"gen_ai__handoff__from_agent": "triage", "gen_ai__handoff__to_agent": "billing"}
+    handoff, result = run(span(1, name="triage → billing.handoff", traceloop__span__kind="handoff", **found)).steps
+    assert (handoff.kind, handoff.agent, handoff.recipient) == ("handoff", "triage", "billing")
+    assert (result.content, result.tool_status) == ("", "ok")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"traceloop.span.kind": "task", "traceloop.entity.name": "should_continue"},
+        {"traceloop.span.kind": "task", "gen_ai.operation.name": "invoke_agent"},
+        {"traceloop.span.kind": "workflow", "traceloop.entity.name": "LangGraph", "gen_ai.agent.name": "LangGraph"},
+        {"llm.request.type": "embedding", "gen_ai.request.model": "e"},
+        {"traceloop.association.properties.x": "1"},
+    ],
+)
+def test_bookkeeping_makes_no_step(found: dict[str, Any]) -> None:
+    """CrewAI's tasks even call themselves an agent's invocation."""
+    noise = Span(trace_id="t", span_id="s", attributes=found, ended_ns=1)
+    assert openllmetry.ours(noise)
+    assert reading(noise) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "agent"),
+    [
+        ({"traceloop.span.kind": "workflow", "gen_ai.agent.name": "planner"}, "planner"),
+        ({"traceloop.span.kind": "agent", "traceloop.entity.name": "planner"}, "planner"),
+        ({"traceloop.span.kind": "agent", "crewai.agent.role": "Planner"}, "Planner"),
+        ({"ioa_observe.span.kind": "agent", "ioa_observe.entity.name": "planner.run_all"}, "planner"),
+        (
+            {
+                "llm.request.type": "chat",
+                "traceloop.association.properties.langgraph_checkpoint_ns": "planner:1|agent:2",
+            },
+            "planner",
+        ),
+        ({"llm.request.type": "chat", "traceloop.association.properties.langgraph_checkpoint_ns": "agent:2"}, None),
+    ],
+)
+def test_agents_are_known_by_attribute_node_or_entity(found: dict[str, Any], agent: str | None) -> None:
+    """A node of an agent's own loop names nobody."""
+    activity = reading(Span(trace_id="t", span_id="s", attributes=found))
+    assert activity is not None
+    assert activity.agent == agent
+
+
+def test_a_decorated_agent_without_model_spans_is_known_by_what_went_in_and_out() -> None:
+    """The decorator logs positional arguments, the object itself first."""
+    given = {"args": [{"__class__": "Guide"}, "Fare?"], "kwargs": {}}
+    found: dict[str, Any] = {"traceloop__span__kind": "agent", "traceloop__entity__name": "guide"}
+    recording = run(span(1, **found, traceloop__entity__input=json.dumps(given), traceloop__entity__output='"420 EUR"'))
+    assert [(step.agent, step.content) for step in recording.steps] == [("user", "Fare?"), ("guide", "420 EUR")]
+
+
+def test_the_names_of_2023_are_read_too() -> None:
+    """Before the attributes were renamed to gen_ai."""
+    recording = run(
+        span(
+            1,
+            llm__request__type="chat",
+            llm__request__model="m",
+            llm__usage__prompt_tokens=3,
+            llm__usage__completion_tokens=2,
+            **flat("llm.prompts", USER),
+            **flat("llm.completions", {"role": "assistant", "content": "420 EUR"}),
+        )
+    )
+    assert [step.content for step in recording.steps] == ["Fare?", "420 EUR"]
+    assert (recording.steps[1].model, recording.steps[1].input_tokens) == ("m", 3)
+
+
+def test_reasoning_that_was_only_counted_is_unreadable() -> None:
+    """The provider kept it."""
+    found: dict[str, Any] = flat("gen_ai.completion", {"role": "assistant", "content": "420 EUR"})
+    (step,) = run(span(1, llm__request__type="chat", llm__usage__reasoning_tokens=64, **found)).steps
+    assert (step.reasoning_state, step.reasoning) == ("unreadable", None)
+
+
+@pytest.mark.parametrize(
+    "text", ["content='\\x' tool_call_id='c1'", "content='" + "a" * 50_000, "content=() tool_call_id='c'"]
+)
+def test_a_hostile_repr_is_only_text(text: str) -> None:
+    """It is parsed as a string literal, and never run."""
+    found: dict[str, Any] = {"traceloop__span__kind": "tool", "traceloop__entity__name": "f"}
+    result = run(span(1, **found, traceloop__entity__output=json.dumps({"output": text, "kwargs": {}}))).steps[1]
+    assert result.kind == "tool_result"
+    assert result.content in {text, "\\x"}
