@@ -1,7 +1,8 @@
 """Google ADK: what was said stands as JSON in `gcp.vertex.agent.llm_request` and `.llm_response`.
 
 ADK's `call_llm` lies around the spans of the client below it, which may hold the same messages and the same usage;
-`span_tree` counts them once. "(merged tools)" gathers the answers of parallel calls that have spans of their own.
+`span_tree` counts them once. "(merged tools)" gathers the answers of parallel calls that have spans of their own. From
+2.x on there is no `call_llm`, and what was said stands in GenAI attributes; tools keep their way of answering.
 Old releases named an agent only in the name of its span, `agent_run [planner]`.
 """
 
@@ -22,6 +23,8 @@ _HEAD = "gcp.vertex.agent."
 _AGENT_RUN = re.compile(r"\Aagent_run \[(.+)\]\Z", re.DOTALL)
 _TOOL_NAME = re.compile(r"\A(?:execute_tool|tool_call) \[?(.+?)\]?\Z", re.DOTALL)
 _MERGED = "(merged tools)"
+_UNKNOWN = ("{}", "<not specified>", {"result": "<not specified>"})
+"""What ADK writes where there is nothing to write."""
 
 
 def ours(span: Span) -> bool:
@@ -37,6 +40,8 @@ def activity(span: Span) -> Activity | None:
     if f"{_HEAD}tool_call_args" in found or f"{_HEAD}tool_response" in found:
         return _tool(span)
     newer = genai.activity(span)
+    if newer is not None and newer.kind == "tool":
+        return _tool(span)
     if f"{_HEAD}llm_request" not in found:
         return newer
     return _model_call(found, newer or Activity("llm"))
@@ -89,14 +94,19 @@ def _tool(span: Span) -> Activity | None:
     raw = decode(first(found, "gen_ai.tool.call.result", f"{_HEAD}tool_response"))
     if gemini.is_content(raw) or (isinstance(raw, dict) and isinstance(raw.get("content"), dict)):
         raw = _response(raw)  # early releases wrote the whole event
-    answer = None if raw in (None, {}, "{}", "<not specified>") else gemini.answered(raw)
+    answer = None if raw in (None, {}, *_UNKNOWN) else gemini.answered(raw)
     call_id = text_of(found.get("gen_ai.tool.call.id"))
+    call_id = None if call_id in _UNKNOWN else call_id
     status = "error" if answer and answer.failed else None
+    content = answer.content if answer else None
+    target = _target(name, arguments)
+    if target and not content:  # a hand-off answers nothing when it went well
+        content, status = None, status or "ok"
     return Activity(
         kind="tool",
         agent=text_of(found.get("gen_ai.agent.name")),
-        call=Call(name, "" if arguments == "N/A" else as_text(arguments), call_id, _target(name, arguments)),
-        result=tool_result(span, answer.content if answer else None, call_id, name, status),
+        call=Call(name, as_text(arguments), call_id, target),
+        result=tool_result(span, content, call_id, name, status),
     )
 
 

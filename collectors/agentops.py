@@ -99,7 +99,7 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
         key, item = waiting.pop()
         objects = isinstance(item, list) and any(isinstance(each, Mapping) for each in item)
         if isinstance(item, Mapping) and (item or not key):
-            waiting += [(f"{key}.{name}" if key else str(name), inner) for name, inner in reversed(item.items())]
+            waiting += [(f"{key}.{name}" if key else str(name), inner) for name, inner in reversed(list(item.items()))]
         elif isinstance(item, list) and objects:
             waiting += [(f"{key}.{index}", inner) for index, inner in reversed(list(enumerate(item)))]
         else:

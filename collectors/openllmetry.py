@@ -17,7 +17,7 @@ from typing import Any, Literal
 from tracer.collectors import genai
 from tracer.collectors.activity import Activity, as_text, first, text_of, tool_result, whole
 from tracer.collectors.agents_span import handoff
-from tracer.collectors.langgraph_node import UNNAMED, telling_agent
+from tracer.collectors.langgraph_node import LOOP, UNNAMED, telling_agent
 from tracer.collectors.message import Call, Message
 from tracer.collectors.messages import decode, normalise
 from tracer.collectors.openinference import unflatten
@@ -35,7 +35,9 @@ _REPR = re.compile(
     re.DOTALL,
 )
 """A tool message as Python prints it: older releases could not serialise one."""
-_ROLES = {"human": "user", "ai": "assistant", "unknown": "user"}
+_ROLES = {"human": "user", "ai": "assistant"}
+_UNKNOWN = {"user": "tool", "assistant": "assistant"}
+"""What releases of 2025 called `unknown`: a tool's message among prompts, the model's own among completions."""
 
 Kind = Literal["llm", "tool", "agent"]
 KINDS: dict[str, Kind | None] = {
@@ -110,7 +112,7 @@ def _agent(span: Span, kind: Kind) -> str | None:
     named = text_of(first(found, "gen_ai.agent.name", "crewai.agent.role", "agent.name", "agent.role"))
     if named and named not in UNNAMED:
         return named
-    if node := telling_agent(_properties(found)):
+    if node := telling_agent(_properties(found)) or _on_path(span):
         return node
     if kind != "agent" or named or _own(found, "span.kind") == "workflow":
         return None
@@ -118,6 +120,15 @@ def _agent(span: Span, kind: Kind) -> str | None:
         return entity.rpartition(".")[0] or entity  # the fork names the class and its method
     entity = None if span.name.endswith(".agent") else text_of(_own(found, "entity.name"))  # AgentOps': the class
     return entity or span.name.removesuffix(".agent") or None
+
+
+def _on_path(span: Span) -> str | None:
+    """The graph's node by the path of LangChain's runs, where no metadata was kept. Elsewhere a path is of tasks."""
+    if "langchain" not in f"{span.scope} {span.attributes.get('gen_ai.system')}".lower():
+        return None
+    path = str(span.attributes.get("traceloop.entity.path") or "").split(".")
+    telling = [each for each in path if each and each not in LOOP | UNNAMED and not each.startswith("Runnable")]
+    return telling[-1] if telling else None
 
 
 def _properties(found: dict[str, Any]) -> dict[str, Any]:
@@ -143,12 +154,15 @@ def _flat(found: dict[str, Any], prefixes: tuple[str, ...], role: str) -> tuple[
 
 def _message(flat: dict[str, Any], role: str) -> Message:
     """One message; its content may be blocks as JSON text, its calls stand one attribute each."""
-    role = str(flat.get("role") or role).lower()
+    stated = str(flat.get("role") or role).lower()
+    role = _UNKNOWN[role] if stated == "unknown" else stated
     calls = [
         {"id": item.get("id"), "name": item.get("name"), "arguments": item.get("arguments")}
         for item in unflatten(flat, "tool_calls")
     ]
     plain = {key: value for key, value in flat.items() if "." not in key and key != "finish_reason"}
+    if plain.get("content") == '""':  # an empty text, encoded
+        plain["content"] = ""
     return normalise({**plain, "role": _ROLES.get(role, role), "tool_calls": calls})
 
 

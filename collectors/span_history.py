@@ -121,6 +121,8 @@ class History:
             kept = self.entries[claimed]
             self.entries[claimed] = part._replace(calls=kept.calls, started=kept.started, span_id=kept.span_id)
             self._spoken.add(claimed)
+            if part.text.strip():
+                self._known[_text_key(part)].append(claimed)
             return claimed
         index = self._add(part, source)
         if part.calls:

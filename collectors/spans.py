@@ -308,8 +308,10 @@ def _framework(tree: Sequence[Node]) -> str | None:
             node.span.scope or "",
             str(found.get("gen_ai.system") or ""),
             str(found.get("gen_ai.provider.name") or ""),
+            str(found.get("traceloop.workflow.name") or ""),
         }
         words |= {key for key in found if key.startswith(("pydantic_ai.", "crewai", "gcp.vertex.agent", "smolagents"))}
+        words |= {"pydantic_ai"} if "model_request_parameters" in found else set()
         told = " ".join(str(found.get(name) or "") for name in _METADATA)
         words |= {"langgraph"} if "langgraph_node" in told or any("langgraph_node" in key for key in found) else set()
     text = " ".join(words).lower()

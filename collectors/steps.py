@@ -25,6 +25,8 @@ _MAX_ROLE = 200
 _HANDOFF = re.compile(
     r"(?:transfer(?:red)?(?:_back)?_to|hand_?off(?:_to)?|delegate(?:_to)?)(?:_+(?P<target>.+))?\Z", re.IGNORECASE
 )
+_ANYBODY = frozenset({"agent", "another_agent", "other_agent"})
+"""`transfer_to_agent` names nobody; its arguments do."""
 _TARGET_KEYS = ("agent", "agent_name", "target", "target_agent", "to", "recipient", "coworker", "assignee")
 _TERMINATION = re.compile(r"\W*(?:TERMINATE|STOP)\W*\Z")
 
@@ -165,7 +167,8 @@ def handoff_target(call: Call) -> tuple[bool, str | None]:
     found = _HANDOFF.match(call.name.strip().replace(" ", "_").replace("-", "_"))
     if found is None:
         return False, None
-    return True, _named_target(call.arguments) or found["target"]
+    named = found["target"] if (found["target"] or "").lower() not in _ANYBODY else None
+    return True, _named_target(call.arguments) or named
 
 
 def _named_target(arguments: str) -> str | None:

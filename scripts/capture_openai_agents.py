@@ -1,7 +1,7 @@
 """Run the OpenAI Agents SDK on a scripted model and keep what it logs: the files in tests/data/openai_agents.
 
-    python -m venv /tmp/agents && /tmp/agents/bin/pip install openai-agents
-    /tmp/agents/bin/python scripts/capture_openai_agents.py tests/data/openai_agents
+    python -m venv elsewhere && elsewhere/bin/pip install openai-agents
+    elsewhere/bin/python scripts/capture_openai_agents.py tests/data/openai_agents
 
 The SDK is the real one, with its own client; only the model is a script, served on a local port. A triage agent hands
 over to a fares agent, whose tool fails the first time and is then believed although it states another currency.
@@ -44,7 +44,7 @@ TURNS: list[tuple[str, Any]] = [
 THOUGHT = "The tool says 420. The user wants USD, so 420 USD."
 
 
-@function_tool
+@function_tool  # type: ignore[untyped-decorator]
 def get_fare(city: str) -> str:
     """The fare to a city."""
     if city != "Oslo":
@@ -52,7 +52,7 @@ def get_fare(city: str) -> str:
     return "420 EUR"
 
 
-@function_tool(needs_approval=True)
+@function_tool(needs_approval=True)  # type: ignore[untyped-decorator]
 def book(city: str) -> str:
     """Book a flight."""
     return f"booked {city}"

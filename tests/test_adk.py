@@ -10,7 +10,7 @@ from tracer.collectors.spans import runs_from_spans
 from tracer.records import Recording, Span
 
 SCOPE = "gcp.vertex.agent"
-REQUEST = {
+REQUEST: dict[str, Any] = {
     "model": "gemini-2.5-flash",
     "config": {"system_instruction": "Be brief.", "tools": []},
     "contents": [{"role": "user", "parts": [{"text": "Fare?"}]}],
@@ -61,7 +61,7 @@ def tool(number: int, response: Any, **found: Any) -> Span:
 
 def test_a_run_is_told_from_requests_and_replies() -> None:
     """The system instruction, the question, the call, its answer once, the last word; thoughts are reasoning."""
-    again = [*REQUEST["contents"], {"role": "model", "parts": [CALL]}]  # type: ignore[misc]
+    again = [*REQUEST["contents"], {"role": "model", "parts": [CALL]}]
     answered = {"function_response": {"id": "adk-1", "name": "get_fare", "response": {"result": "420 EUR"}}}
     second = {**REQUEST, "contents": [*again, {"role": "user", "parts": [answered]}]}
     thought = [{"text": "It is cheap.", "thought": True}, {"text": "420 EUR."}]

@@ -16,7 +16,13 @@ from tracer.collectors.registry import recognise
 from tracer.errors import BadInputError
 from tracer.records import Recording, Span
 
-TRACE = {"id": "ab" * 16, "timestamp": "2025-08-22T09:38:56.228Z", "name": "travel", "sessionId": None, "scores": []}
+TRACE: dict[str, Any] = {
+    "id": "ab" * 16,
+    "timestamp": "2025-08-22T09:38:56.228Z",
+    "name": "travel",
+    "sessionId": None,
+    "scores": [],
+}
 
 
 def observation(number: int, kind: str, parent: int | None = None, **fields: Any) -> dict[str, Any]:
