@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tracer.collectors.container import Container, is_log_folder, open_containers
+from tracer.collectors.redacted import redacted
 from tracer.collectors.registry import recognise
 from tracer.errors import BadInputError
 from tracer.records import Recording, Span
+from tracer.redaction import Redactor
 from tracer.rows import sane
 from tracer.store import Added, Source, Store
 
@@ -49,9 +51,12 @@ class Ingested(NamedTuple):
     skipped: list[Skipped]
 
 
-def ingest(paths: Sequence[Path], store: Store, *, progress: Progress | None = None) -> Ingested:
+def ingest(
+    paths: Sequence[Path], store: Store, *, progress: Progress | None = None, redactor: Redactor | None = None
+) -> Ingested:
     """Read every log under the paths into the store; files that are in it already are not parsed again.
 
+    With a redactor, only what it leaves reaches the store; what was loaded without it counts as another content.
     Raises BadInputError when a path does not exist; what is wrong inside a file is told in `skipped`.
     """
     _require(paths)
@@ -61,7 +66,7 @@ def ingest(paths: Sequence[Path], store: Store, *, progress: Progress | None = N
     for done, path in enumerate(files):
         if progress:
             progress(str(path), done, len(files))
-        total = _ingest_file(path, store, total)
+        total = _ingest_file(path, store, total, redactor)
     return total
 
 
@@ -124,9 +129,9 @@ def _below(folder: Path) -> Iterator[Path]:
     yield from (Path(error.filename) for error in closed)
 
 
-def _ingest_file(path: Path, store: Store, total: Ingested) -> Ingested:
+def _ingest_file(path: Path, store: Store, total: Ingested, redactor: Redactor | None) -> Ingested:
     """Add one file; on trouble nothing of the part that is in trouble."""
-    if held := _loaded_before(path, store):
+    if held := _loaded_before(path, store, redactor):
         total.sources.append(_loaded(held._replace(source=str(path)), new=0))
         return total
     try:
@@ -135,32 +140,40 @@ def _ingest_file(path: Path, store: Store, total: Ingested) -> Ingested:
         return _skip(total, str(path), error)
     for container in containers:
         try:
-            total = _ingest_container(container, store, total)
+            total = _ingest_container(container, store, total, redactor)
         except BadInputError as error:
             total = _skip(total, container.source, error)
     return total
 
 
-def _loaded_before(path: Path, store: Store) -> Source | None:
+def _loaded_before(path: Path, store: Store, redactor: Redactor | None) -> Source | None:
     """What the store knows of a file with these bytes. A packed file's digest is known only once it is open."""
     try:
         if not path.is_file():
             return None
         with path.open("rb") as file:
-            return store.source(hashlib.file_digest(file, "sha256").hexdigest())
+            return store.source(_digest(hashlib.file_digest(file, "sha256").hexdigest(), redactor))
     except OSError:
         return None  # opening it again gives the reason
 
 
-def _ingest_container(container: Container, store: Store, total: Ingested) -> Ingested:
-    """Recognise, read and add one container."""
+def _digest(digest: str, redactor: Redactor | None) -> str:
+    """The name under which the store knows a content."""
+    return redactor.rehash(digest) if redactor else digest
+
+
+def _ingest_container(container: Container, store: Store, total: Ingested, redactor: Redactor | None) -> Ingested:
+    """Recognise, read, redact and add one container."""
     if container.defect:
         raise BadInputError(container.defect)
-    if held := store.source(container.digest):
+    digest = _digest(container.digest, redactor)
+    if held := store.source(digest):
         total.sources.append(_loaded(held._replace(source=container.source), new=0))
         return total
     collector = recognise(container)
     batch = collector.read(container)
+    if redactor:
+        batch = redacted(batch, redactor)
     recordings = [recording for recording in batch.recordings if recording.steps]
     if empty := len(batch.recordings) - len(recordings):
         total.skipped.append(Skipped(container.source, "no steps" if empty == 1 else f"{empty} runs without steps"))
@@ -169,9 +182,7 @@ def _ingest_container(container: Container, store: Store, total: Ingested) -> In
         return total
     if not recordings and not batch.spans and not batch.events:
         return total if empty else _skip(total, container.source, BadInputError("holds no runs"))
-    added = store.add(
-        container.source, container.digest, collector.name, recordings, batch.spans, _derive, batch.events
-    )
+    added = store.add(container.source, digest, collector.name, recordings, batch.spans, _derive, batch.events)
     return _count(total, added)
 
 

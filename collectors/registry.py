@@ -2,51 +2,49 @@
 
 from __future__ import annotations
 
-from tracer.collectors import (
-    ag2,
-    agentops,
-    chat,
-    harmony,
-    jaeger,
-    langfuse,
-    langsmith,
-    magentic,
-    openai_agents,
-    otel_python,
-    otlp,
-    provider,
-    r1_text,
-    tau_bench,
-    tempo,
-    thought_anchors,
-    whowhen,
-)
+from tracer.collectors import plugins
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
 from tracer.errors import BadInputError, UnknownFormatError
 
-COLLECTORS: tuple[Collector, ...] = (
-    otlp.COLLECTOR,
-    tempo.COLLECTOR,
-    jaeger.COLLECTOR,
-    otel_python.COLLECTOR,
-    langfuse.COLLECTOR,
-    agentops.COLLECTOR,
-    langsmith.COLLECTOR,
-    openai_agents.COLLECTOR,
-    tau_bench.COLLECTOR,
-    whowhen.COLLECTOR,
-    magentic.COLLECTOR,
-    ag2.COLLECTOR,
-    thought_anchors.COLLECTOR,
-    harmony.COLLECTOR,
-    r1_text.COLLECTOR,
-    provider.COLLECTOR,
-    chat.COLLECTOR,
+BUILT_IN = (
+    "otlp",
+    "tempo",
+    "jaeger",
+    "otel_python",
+    "langfuse",
+    "agentops",
+    "langsmith",
+    "openai_agents",
+    "tau_bench",
+    "whowhen",
+    "magentic",
+    "ag2",
+    "thought_anchors",
+    "harmony",
+    "r1_text",
+    "provider",
+    "chat",
 )
-"""In the order of the cascade: formats with telling keys first, the forms that much else contains last."""
+"""The modules of the formats, in the order of the cascade: those with telling keys first, the forms that much else
+contains last. A new format is one module here, and one line."""
+COLLECTORS: tuple[Collector, ...] = tuple(map(plugins.built_in, BUILT_IN))
 
-__all__ = ["COLLECTORS", "Batch", "Collector", "recognise"]
+__all__ = ["COLLECTORS", "Batch", "Collector", "cascade", "recognise", "troubles"]
+
+
+def cascade() -> tuple[Collector, ...]:
+    """Every collector in the order in which they are asked: the installed plug-ins, then the built-in ones."""
+    return (*_plugins().collectors, *COLLECTORS)
+
+
+def troubles() -> tuple[str, ...]:
+    """One line for each installed plug-in that cannot be used."""
+    return _plugins().troubles
+
+
+def _plugins() -> plugins.Plugins:
+    return plugins.installed(frozenset(collector.name for collector in COLLECTORS))
 
 
 def recognise(container: Container) -> Collector:
@@ -57,7 +55,7 @@ def recognise(container: Container) -> Collector:
     if container.defect:
         raise BadInputError(container.defect)
     refusals = []
-    for collector in COLLECTORS:
+    for collector in cascade():
         refusal = collector.detect(container)
         if refusal is None:
             return collector

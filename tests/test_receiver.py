@@ -409,3 +409,36 @@ def kill_and_restart(start: Callable[..., Collector], kills: int, chance: random
                 break
         killer.join()
     return acknowledged
+
+
+def test_redaction_comes_before_the_disk(start: Callable[..., Collector]) -> None:
+    """While the database is held, the segment is all there is: nothing of the value stands in it."""
+    collector = start("--redact")
+    with Store.open(collector.database):
+        made = span(text="write to jane.doe@example.com")
+        made["attributes"].append({"key": "db.password", "value": {"stringValue": "tulip"}})
+        assert collector.post("/v1/traces", traces(made), content_type=JSON).code == 200
+        assert collector.post("/v1/traces", protobuf(made).SerializeToString(), content_type=PROTOBUF).code == 200
+        kept = b"".join(path.read_bytes() for path in folder_of(collector.database).iterdir())
+    assert SPAN.encode() in kept
+    assert b"hid_mail_" in kept
+    assert b"jane" not in kept
+    assert b"tulip" not in kept
+    collector.end()
+    with Store.open(collector.database, read_only=True) as store:
+        [run] = store.runs()
+        assert store.steps(run.id)[0].content.startswith("write to hid_mail_")
+
+
+@pytest.mark.parametrize("package", ["starlette", "uvicorn", "opentelemetry", "google.protobuf"])
+def test_without_its_extra_the_command_says_what_to_install_and_still_helps(package: str, tmp_path: Path) -> None:
+    """In the one wording that all extras have."""
+    for arguments, code in (("collect", 5), ("collect --help", 0)):
+        script = f"import sys\nsys.modules[{package!r}] = None\nfrom tracer.cli import main\n"
+        script += f"sys.exit(main({arguments.split()!r}))"
+        done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == code
+        if code:
+            assert (
+                done.stderr == "error: collecting from running agents needs an extra: pip install 'blametrace[serve]'\n"
+            )

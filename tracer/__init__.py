@@ -15,15 +15,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from tracer.collectors.ingest import Ingested
     from tracer.collectors.receiver.app import Counts
+    from tracer.collectors.receiver.server import Tell
     from tracer.explanation import Assumption, Explanation
     from tracer.records import Edge, Run, Step
+    from tracer.redaction import Redaction
 
     __version__: str
 
@@ -34,22 +36,26 @@ def ingest(
     paths: Sequence[str | PathLike[str]],
     db: str | PathLike[str] | None = None,
     *,
+    redact: Redaction | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Ingested:
     """Read the logs under the paths into a database and say what was added, what each file holds, what was skipped.
 
-    `db` is TRACER_DB or ./tracer.duckdb when not given; `progress` is told each file, how many are done, how many there
-    are. A database that did not exist is not left behind when nothing was read.
+    `db` is TRACER_DB or ./tracer.duckdb when not given; `redact`, a `tracer.redaction.Redaction()`, takes out secrets
+    and personal data before anything is stored; `progress` is told each file, how many are done, how many there are. A
+    database that did not exist is not left behind when nothing was read.
     """
     from tracer.collectors.ingest import ingest as load
     from tracer.config import database_path
+    from tracer.redaction import make_redactor
     from tracer.store import Store
 
     path = database_path(Path(db) if db is not None else None)
+    redactor = make_redactor(path, redact) if redact else None
     is_new = not path.exists()
     with Store.open(path) as store:
         try:
-            return load([Path(each) for each in paths], store, progress=progress)
+            return load([Path(each) for each in paths], store, progress=progress, redactor=redactor)
         finally:
             if is_new and store.is_blank():  # removed while we hold it, so that nobody else can have written to it
                 with suppress(OSError):
@@ -62,22 +68,29 @@ def collect(
     host: str = "127.0.0.1",
     port: int = 4318,
     token: str | None = None,
-    tell: Callable[[str, dict[str, Any]], None] | None = None,
+    redact: Redaction | None = None,
+    tell: Tell | None = None,
 ) -> Counts:
     """Receive OTLP over HTTP into a database until interrupted (Ctrl-C, or SIGTERM), and return what was received.
 
-    `token` is needed when `host` can be reached from other machines; `tell` is told what happens: "listening",
-    "imported", "trouble", "stopped", each with its figures. Needs the extra [serve].
+    `token` is needed when `host` can be reached from other machines; `redact` takes out secrets and personal data
+    before anything is written; `tell` is told what happens: "listening", "imported", "trouble", "stopped", each with
+    its figures. Needs the extra [serve].
     """
     from tracer.config import database_path
     from tracer.errors import MissingExtraError
+    from tracer.redaction import make_redactor
 
     try:
         from tracer.collectors.receiver.server import Address
         from tracer.collectors.receiver.server import collect as receive
     except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("tracer"):
+            raise
         raise MissingExtraError.for_extra("serve", "collecting from running agents") from error
-    return receive(database_path(Path(db) if db is not None else None), Address(host, port), token, tell=tell)
+    path = database_path(Path(db) if db is not None else None)
+    redactor = make_redactor(path, redact) if redact else None
+    return receive(path, Address(host, port), token, redactor.value if redactor else None, tell)
 
 
 def blame(

@@ -57,6 +57,32 @@ class IngestReport(Form):
         return cls.model_validate(ingested)
 
 
+class CollectEvent(Form):
+    """One line of `tracer collect`: what happened, with the figures of that."""
+
+    event: Literal["listening", "imported", "trouble", "stopped"]
+    host: str | None = None
+    port: int | None = None
+    waiting_bytes: int | None = Field(default=None, description="What an earlier receiver left to be imported.")
+    runs: int | None = Field(default=None, description="imported: how many were added.")
+    steps: int | None = None
+    spans: int | None = Field(default=None, description="imported: how many were added; stopped: received in all.")
+    events: int | None = None
+    rejected: int | None = Field(default=None, description="Spans and events that could not be taken.")
+    refused: int | None = Field(default=None, description="Requests that were turned away.")
+    error: str | None = None
+
+
+class WatchedRun(Form):
+    """One line of `tracer watch`: a run that is new or changed. A failed one is followed by a line as of `blame`."""
+
+    run: str
+    state: Literal["running", "failed", "ok", "ended"]
+    steps: int
+    agents: int
+    task: str
+
+
 class RunRow(Form):
     """One run of `tracer runs`."""
 
@@ -361,6 +387,8 @@ class DatabaseFile(Form):
 
 SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "ingest": (IngestReport, 1),
+    "collect": (CollectEvent, 1),
+    "watch": (WatchedRun, 1),
     "runs": (RunList, 1),
     "runs-rm": (Removed, 1),
     "show": (RunReport, 1),

@@ -65,6 +65,15 @@ class Summary(NamedTuple):
     """In order of appearance."""
 
 
+class Progress(NamedTuple):
+    """How far a run is that was derived from spans."""
+
+    complete: bool
+    """Each of its traces has its outermost span, which is the last to come."""
+    last: datetime | None
+    """When the latest of its spans ended."""
+
+
 class Mark(NamedTuple):
     """The user's word on how a run ended."""
 
@@ -203,6 +212,18 @@ class Store:
             for run, steps, agents in self.database.all("SELECT run, steps, agents FROM v_runs")
         }
         return [Summary(run, *sizes[run.id]) for run in self.runs()]
+
+    def progress(self) -> dict[str, Progress]:
+        """How far each run is that was derived from spans, by its id."""
+        query = """SELECT run, bool_and(complete), to_timestamp(max(last) / 1e9)::TIMESTAMP FROM (
+                SELECT r.run, coalesce(bool_or(s.parent_id IS NULL AND s.ended_ns IS NOT NULL), true) AS complete,
+                    max(coalesce(s.ended_ns, s.started_ns)) AS last
+                FROM run_traces r LEFT JOIN spans s ON s.trace_id = r.trace_id GROUP BY r.run, r.trace_id
+            ) GROUP BY run"""
+        return {
+            run: Progress(complete, last and last.replace(tzinfo=UTC))
+            for run, complete, last in self.database.all(query)
+        }
 
     def run(self, ref: str) -> Run:
         """The run of an address: 12 hex digits, a unique prefix of at least 4, or @last, the last ingested."""

@@ -35,7 +35,7 @@ BATCH_BYTES = 4 << 20
 MIN_CLOSED = 0.2
 """Seconds for which the database stays closed at least."""
 BAD = ".bad"
-_NICENESS = 5
+_NICENESS = 10
 _CHILD = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
     " from tracer.collectors.receiver.importer import serve; serve(*sys.argv[2:])"

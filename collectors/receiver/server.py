@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import orjson
 import uvicorn
@@ -22,8 +22,8 @@ from tracer.collectors.receiver.segments import Segments, folder_of
 from tracer.errors import TracerError
 from tracer.store import Store
 
-Tell = Callable[[str, dict[str, Any]], None]
-"""Told what happens: "listening", "imported", "trouble", "stopped", each with its figures."""
+Tell = Callable[[Literal["listening", "imported", "trouble", "stopped"], dict[str, Any]], None]
+"""Told what happens, with its figures."""
 _RESTART = 1.0
 
 

@@ -18,13 +18,30 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from tracer.cli import anchors, bench, blame, collect, db, demo, graph, ingest, mark, report, runs, schema, show, train
+from tracer.cli import (
+    anchors,
+    bench,
+    blame,
+    collect,
+    db,
+    demo,
+    graph,
+    ingest,
+    mark,
+    report,
+    runs,
+    schema,
+    show,
+    train,
+    watch,
+)
 from tracer.errors import TracerError
 
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "demo": demo.demo,
     "ingest": ingest.ingest,
     "collect": collect.collect,
+    "watch": watch.watch,
     "runs": runs.app,
     "show": show.show,
     "graph": graph.graph,

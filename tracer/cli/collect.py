@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from tracer.cli.options import AsJson, Db
+from tracer.cli.options import AsJson, Db, Redact, RedactPacks, RedactPatterns, redaction
 from tracer.cli.output import hint, warn
+
+Happening = Literal["listening", "imported", "trouble", "stopped"]
 
 
 def collect(
@@ -21,6 +23,9 @@ def collect(
             help="What clients must send as `Authorization: Bearer TOKEN`. Needed off this machine.",
         ),
     ] = None,
+    redact: Redact = False,
+    packs: RedactPacks = None,
+    patterns: RedactPatterns = None,
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
@@ -34,17 +39,19 @@ def collect(
     """
     import tracer
 
-    def tell(what: str, figures: dict[str, Any]) -> None:
+    def tell(what: Happening, figures: dict[str, Any]) -> None:
         _print_json(what, figures) if as_json else _print(what, figures)
 
-    tracer.collect(db, host=host, port=port, token=token, tell=tell)
+    chosen = redaction(redact, packs, patterns)
+    tracer.collect(db, host=host, port=port, token=token, redact=chosen, tell=tell)
 
 
-def _print_json(what: str, figures: dict[str, Any]) -> None:
+def _print_json(what: Happening, figures: dict[str, Any]) -> None:
     """One object a line."""
-    import json
+    from tracer.schemas import CollectEvent
+    from tracer.text import safe_json
 
-    print(json.dumps({"event": what, **figures}), flush=True)
+    print(safe_json(CollectEvent(event=what, **figures).model_dump_json(exclude_none=True)), flush=True)
 
 
 def _print(what: str, figures: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tracer.cli.options import AsJson, Db
+from tracer.cli.options import AsJson, Db, Redact, RedactPacks, RedactPatterns, redaction
 from tracer.cli.output import ProgressBar, hint, print_json, warn
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ def ingest(
         list[Path],
         typer.Argument(metavar="PATHS...", readable=False, help="Log files, archives, or folders of them."),
     ],
+    redact: Redact = False,
+    packs: RedactPacks = None,
+    patterns: RedactPatterns = None,
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
@@ -33,10 +36,13 @@ def ingest(
     Example: tracer ingest logs/ more/run.json
     """
     import tracer
+    from tracer.collectors.registry import troubles
     from tracer.schemas import IngestReport
 
+    for trouble in troubles():
+        warn(trouble)
     with ProgressBar("reading logs") as progress:
-        result = tracer.ingest(paths, db, progress=progress)
+        result = tracer.ingest(paths, db, redact=redaction(redact, packs, patterns), progress=progress)
     if as_json:
         print_json(IngestReport.of(result), without_null=True)
     if not result.sources:

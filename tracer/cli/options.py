@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from tracer.errors import NoSuchRunError
+
+if TYPE_CHECKING:
+    from tracer.redaction import Redaction
 
 Db = Annotated[
     Path | None,
@@ -15,7 +18,37 @@ Db = Annotated[
         "--db", envvar="TRACER_DB", metavar="FILE", help="The database. Default: tracer.duckdb in this folder."
     ),
 ]
+Redact = Annotated[
+    bool,
+    typer.Option(
+        "--redact",
+        help="Take out secrets, e-mail addresses, telephone and card numbers, IBANs and IP addresses before anything is"
+        " stored. Pseudonyms stand for them.",
+    ),
+]
+RedactPacks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--redact-pack",
+        metavar="PACK",
+        help="Only these: secrets, email, iban, card, phone, ip, or a TOML file with rules of your own. Repeatable.",
+    ),
+]
+RedactPatterns = Annotated[
+    list[str] | None,
+    typer.Option("--redact-pattern", metavar="NAME=REGEX", help="Take out what matches, too. Repeatable."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs; `tracer schema` gives its form.")]
+
+
+def redaction(redact: bool, packs: list[str] | None, patterns: list[str] | None) -> Redaction | None:
+    """What the three options ask for together; packs or patterns ask for redaction by themselves."""
+    from tracer.redaction import Redaction
+
+    if not (redact or packs or patterns):
+        return None
+    chosen = Redaction(patterns=tuple(patterns or ()))
+    return chosen._replace(packs=tuple(packs)) if packs else chosen
 
 
 class Address(NamedTuple):
