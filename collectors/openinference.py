@@ -13,7 +13,7 @@ from typing import Any, Literal
 from tracer.collectors.activity import Activity, Verdict, as_text, first, text_of, tool_result, verdict, whole
 from tracer.collectors.langgraph_node import node_agent
 from tracer.collectors.message import Call, Message
-from tracer.collectors.messages import decode, normalise
+from tracer.collectors.messages import decode, merge_reasoning, normalise
 from tracer.collectors.payload import ROLES, structured, tool_message
 from tracer.records import Span
 
@@ -116,7 +116,7 @@ def _both(found: dict[str, Any]) -> tuple[tuple[Message, ...], tuple[Message, ..
 
 def _side(found: dict[str, Any], side: str, role: str) -> tuple[Message, ...]:
     """The flattened messages, or the span's JSON value where that says more: some instrumentors flatten only part."""
-    flat = [_message(item, role) for item in unflatten(found, f"llm.{side}_messages")]
+    flat = merge_reasoning([_message(item, role) for item in unflatten(found, f"llm.{side}_messages")])
     whole_value = structured(found.get(f"{side}.value"))
     best = max(flat, whole_value, key=lambda messages: sum(map(_parts, messages)))
     prefix, leaf = ("llm.prompts", "prompt.text") if side == "input" else ("llm.choices", "completion.text")
@@ -146,7 +146,10 @@ def _message(flat: dict[str, Any], role: str) -> Message:
     calls = [_call(item) for item in unflatten(flat, "message.tool_calls")]
     if name := text_of(fields.get("function_call_name")):
         calls.append({"function": {"name": name, "arguments": fields.get("function_call_arguments_json")}})
-    return normalise({**fields, "role": ROLES.get(role, role), "content": spoken + blocks, "tool_calls": calls})
+    message = normalise({**fields, "role": ROLES.get(role, role), "content": spoken + blocks, "tool_calls": calls})
+    if message.reasoning_state != "absent" and not (message.text or message.calls or message.results):
+        return message._replace(reasoning_origin="reasoning item")  # of the Responses API; it belongs to what follows
+    return message
 
 
 def _block(part: dict[str, Any]) -> dict[str, Any]:

@@ -90,6 +90,8 @@ def ours(span: Span) -> bool:
 def _kind(span: Span) -> Kind | None:
     found = span.attributes
     stated = str(_own(found, "span.kind") or "").lower()
+    if stated == "handoff" and not _taker(found):
+        return None  # the model's call says to whom; the span, named "planner → unknown.handoff", does not
     if stated in KINDS:
         return KINDS[stated]
     if stated == "workflow":
@@ -178,7 +180,7 @@ def _tool(span: Span) -> Activity:
     found = span.attributes
     name = text_of(first(found, "gen_ai.tool.name", "tool.name") or _own(found, "entity.name"))
     name = name or span.name.removesuffix(".tool") or "tool"
-    target = text_of(first(found, "gen_ai.handoff.to_agent", "gen_ai.transfer.target.name"))
+    target = _taker(found)
     agent = text_of(found.get("gen_ai.handoff.from_agent")) or _agent(span, "tool")
     asked = _given(first(found, "gen_ai.tool.call.arguments", "tool.parameters") or _own(found, "entity.input"))
     content, call_id, status = _brought(
@@ -193,6 +195,11 @@ def _tool(span: Span) -> Activity:
         call=Call(name, as_text(asked), call_id, target),
         result=tool_result(span, content, call_id, name, status or text_of(found.get("tool.status"))),
     )
+
+
+def _taker(found: dict[str, Any]) -> str | None:
+    """To whom a hand-off leads."""
+    return text_of(first(found, "gen_ai.handoff.to_agent", "gen_ai.transfer.target.name"))
 
 
 def _given(value: Any) -> Any:

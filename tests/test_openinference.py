@@ -254,6 +254,27 @@ def test_typed_contents_and_reasoning_are_told_apart(read: Read) -> None:
     assert (step.content, step.reasoning) == ("Answer.\n[image]", "Think.")
 
 
+def test_a_thought_that_is_a_message_of_its_own_goes_with_what_it_led_to(read: Read) -> None:
+    """As the OpenAI Agents instrumentor flattens a reasoning item of the Responses API before a call."""
+    thought = {
+        "message.role": "assistant",
+        "message.contents.0.message_content.type": "reasoning",
+        "message.contents.0.message_content.text": "Look it up.",
+    }
+    call = {
+        "message.role": "assistant",
+        "message.tool_calls.0.tool_call.id": "c1",
+        "message.tool_calls.0.tool_call.function.name": "get_fare",
+    }
+
+    def emit(tracer: Tracer) -> None:
+        found = {"openinference.span.kind": "LLM", **messages("output", thought, call)}
+        tracer.start_span("m", attributes=found).end()
+
+    (step,) = read(emit).steps
+    assert (step.kind, step.tool, step.reasoning) == ("tool_call", "get_fare", "Look it up.")
+
+
 def test_a_hostile_index_costs_nothing() -> None:
     """Indices give the order, not the length, of a list."""
     found = openinference.unflatten({"a.999999999.x": 2, "a.3.x": 1, "a.y.x": 0, "b.0.x": 9}, "a")
