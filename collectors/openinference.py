@@ -133,7 +133,7 @@ def _plain(value: Any, role: str) -> list[Message]:
     raw = decode(value) if role == "user" else None
     asked = [raw[key] for key in _QUESTIONS if isinstance(raw.get(key), str)] if isinstance(raw, dict) else []
     text = asked[0] if asked else as_text(value)
-    return [Message(role, text)] if text.strip() else []
+    return [Message(role, text)] if text.strip() not in {"", "None"} else []  # AG2's prints what it was not given
 
 
 def _message(flat: dict[str, Any], role: str) -> Message:
@@ -196,4 +196,14 @@ def _tool_output(found: dict[str, Any]) -> tuple[str | None, str | None, str | N
         return None, None, None
     if answer := tool_message(found["output.value"]):
         return answer
+    if done := _executed(decode(found["output.value"])):
+        return done
     return as_text(found["output.value"]), None, None
+
+
+def _executed(raw: Any) -> tuple[str, None, str | None] | None:
+    """What AG2's `execute_function` returns: whether it went well, and a message with the answer."""
+    match raw:
+        case [bool(well), {"role": "function" | "tool", "content": content}]:
+            return as_text(content), None, None if well else "error"
+    return None

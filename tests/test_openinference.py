@@ -139,6 +139,33 @@ def test_a_langchain_tools_answer_is_its_content(read: Read, output: dict[str, A
     assert (result.content, result.tool_status) == ("420 EUR", "ok")
 
 
+@pytest.mark.parametrize(
+    ("well", "content", "status"), [(True, "420 EUR", "ok"), (True, "[]", "empty"), (False, "no such city", "error")]
+)
+def test_what_ag2_executed_is_the_answer_and_whether_it_went_well(
+    read: Read, well: bool, content: str, status: str
+) -> None:
+    """Its `execute_function` returns a pair of the two."""
+
+    def emit(tracer: Tracer) -> None:
+        output = json.dumps([well, {"name": "get_fare", "role": "function", "content": content}])
+        tool = {"openinference.span.kind": "TOOL", "tool.name": "get_fare", "output.value": output}
+        tracer.start_span("get_fare", attributes=tool).end()
+
+    result = read(emit).steps[1]
+    assert (result.content, result.tool_status) == (content, status)
+
+
+def test_an_agent_that_was_given_nothing_was_not_told_none(read: Read) -> None:
+    """AG2's instrumentor prints Python's None where the messages were not passed as an argument."""
+
+    def emit(tracer: Tracer) -> None:
+        found = {"openinference.span.kind": "AGENT", "agent.name": "buyer", "input.value": "None"}
+        tracer.start_span("buyer.generate_reply", attributes={**found, "output.value": "Two desks."}).end()
+
+    assert [(step.agent, step.content) for step in read(emit).steps] == [("buyer", "Two desks.")]
+
+
 def test_responses_items_are_read_from_the_output_value(read: Read) -> None:
     """The OpenAI Agents instrumentor flattens no Responses item; the span's JSON value holds them."""
     items = [{"type": "function_call", "call_id": "h1", "name": "transfer_to_accountant", "arguments": "{}"}]

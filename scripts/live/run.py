@@ -1,7 +1,7 @@
 """Run real agent frameworks against a live `tracer collect`, and ask `tracer blame` for the fault that is planted.
 
     python scripts/live/run.py                          # all of them
-    python scripts/live/run.py langgraph --keep tests/data/live
+    python scripts/live/run.py langgraph-openinference --keep tests/data/live
 
 Each framework gets a virtual environment of its own in a temporary folder (or in TRACER_LIVE_VENVS, where it stays and
 is used again), with the versions in requirements/NAME.txt. The telemetry passes a relay on its way to the receiver, so
@@ -11,6 +11,7 @@ that what was sent can be kept as it was sent. Needs the extra [serve].
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
 import signal
@@ -48,8 +49,26 @@ CASES = {
         Case("langgraph", "openllmetry"),
         Case("openai_agents", "openinference"),
         Case("openai_agents", "openllmetry"),
+        Case("crewai", "openinference"),
+        Case("crewai", "openllmetry"),
+        Case("ag2", "openinference"),
+        Case("ag2", "native"),
     )
 }
+PACKAGES = (
+    "ag2",
+    "crewai",
+    "langchain",
+    "langgraph",
+    "litellm",
+    "openai",
+    "smolagents",
+    "openinference-instrumentation",
+    "opentelemetry-exporter-otlp",
+    "opentelemetry-instrumentation-",
+    "opentelemetry-sdk",
+)
+"""What the names of the packages begin with whose versions are kept beside a capture."""
 
 
 class Found(NamedTuple):
@@ -144,20 +163,36 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         venvs = Path(os.environ.get("TRACER_LIVE_VENVS") or temporary)
         for case in (CASES[name] for name in given.names or CASES):
-            found = run(case, environment_of(case.framework, venvs), Path(temporary))
+            python = environment_of(case.framework, venvs)
+            found = run(case, python, Path(temporary))
             right = found.rank == 1
             missed += not right
             print(f"{case.name}: rank {found.rank} ({found.probability}), first is {found.first[:100]!r}", flush=True)
             if given.keep:
-                keep(case, found.requests, given.keep)
+                keep(case, python, found.requests, given.keep)
     return int(missed > 0)
 
 
-def keep(case: Case, requests: list[dict[str, Any]], folder: Path) -> None:
-    """Write the requests, one a line."""
-    folder.mkdir(parents=True, exist_ok=True)
+def keep(case: Case, python: Path, requests: list[dict[str, Any]], folder: Path) -> None:
+    """Write the requests, one a line, and beside them what made them."""
+    home = folder / case.framework
+    home.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps(request, ensure_ascii=False, separators=(",", ":")) for request in requests]
-    (folder / f"{case.name}.otlp.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    packed = gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0)
+    (home / f"{case.convention}.otlp.jsonl.gz").write_bytes(packed)
+    manifest = home / "manifest.json"
+    known = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
+    known[case.convention] = {"protocol": case.protocol, "scenario": team.NAME, "versions": versions(python)}
+    manifest.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", encoding="utf-8")
+
+
+def versions(python: Path) -> dict[str, str]:
+    """Of Python, the framework, its instrumentors and the SDK."""
+    command = [str(python), "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"]
+    listed = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    told = subprocess.run([str(python), "--version"], capture_output=True, text=True, check=True).stdout
+    chosen = {each["name"]: each["version"] for each in listed if each["name"].startswith(PACKAGES)}
+    return {"python": told.split()[-1], **dict(sorted(chosen.items()))}
 
 
 if __name__ == "__main__":
