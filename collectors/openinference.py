@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from tracer.collectors import crew_task
 from tracer.collectors.activity import Activity, Verdict, as_text, first, text_of, tool_result, verdict, whole
 from tracer.collectors.langgraph_node import node_agent
 from tracer.collectors.message import Call, Message
@@ -111,6 +112,8 @@ def _agent(span: Span, kind: str) -> str | None:
 
 def _both(found: dict[str, Any]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
     """What a model or agent was given, and what it put out."""
+    if task := crew_task.told(found.get("input.value"), found.get("output.value")):
+        return task
     return _side(found, "input", "user"), _side(found, "output", "assistant")
 
 

@@ -11,13 +11,14 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from tracer.collectors import genai, openinference
 from tracer.collectors.activity import Activity, Verdict, exception_text
 from tracer.collectors.message import Message
 from tracer.collectors.messages import decode
 from tracer.collectors.span_history import History, Source, strings
-from tracer.collectors.span_tree import Event, Node, activities, events, nodes, unique
+from tracer.collectors.span_tree import Event, Node, activities, direct, events, nodes, unique
 from tracer.collectors.steps import steps_from_messages
 from tracer.records import Outcome, Recording, Run, Span, Step, content_hash, run_id
 
@@ -174,6 +175,18 @@ class _Teller:
     def _agent(self, node: Node, activity: Activity, ends: bool, source: Source) -> None:
         messages = activity.outputs if ends else activity.inputs
         self.brought[id(node)] += sorted(self.history.hear(messages, source))
+        if ends:
+            self._chain(sorted({*self.brought[id(node)], *self._used(node)}))
+
+    def _used(self, node: Node) -> list[int]:
+        """The calls and answers of the tools that an agent used itself."""
+        return [entry for below in direct(node, "tool") for entry in self.brought.get(id(below), ())]
+
+    def _chain(self, entries: Sequence[int]) -> None:
+        """What an agent said whose model calls nobody logged goes back to what stood before it."""
+        for before, entry in pairwise(entries):
+            if self.history.entries[entry].role == "assistant" and not self.history.parents[entry]:
+                self.history.parents[entry].add(before)
 
     def join_agents(self) -> None:
         """Declare what the tree and the links declare: a tool's span leads into the agent that works inside it, the

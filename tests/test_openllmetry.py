@@ -270,3 +270,16 @@ def test_a_hand_off_to_nobody_known_makes_no_step() -> None:
     found = {"traceloop.span.kind": "handoff", "gen_ai.handoff.from_agent": "planner"}
     made = span(1, name="planner → unknown.handoff").model_copy(update={"attributes": found})
     assert openllmetry.activity(made) is None
+
+
+def test_a_crews_tasks_tell_what_no_model_call_does() -> None:
+    """Where CrewAI's model calls are not logged, a task has its description, its agent and its output."""
+    task = {"traceloop__span__kind": "task", "crewai__task__agent": "buyer", "crewai__task__description": "Two prices."}
+    recording = run(
+        span(1, name="crewai.workflow", gen_ai__operation__name="invoke_agent"),
+        span(2, 1, "Two prices..task", **task, traceloop__entity__output="A desk costs 249.50 EUR."),
+    )
+    assert [(step.agent, step.content, step.parents) for step in recording.steps] == [
+        ("user", "Two prices.", ()),
+        ("buyer", "A desk costs 249.50 EUR.", (0,)),
+    ]

@@ -56,7 +56,7 @@ def serve(script: Script) -> str:
             with lock:
                 said, number = left[request["model"].rpartition(HEAD)[2]].pop(0), next(numbers)
             make = chat_reply if self.path.endswith("/chat/completions") else response_reply
-            body = json.dumps(make(number, request["model"], said)).encode()
+            body = json.dumps(make(number, request, said)).encode()
             self.send_response(200)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
@@ -71,7 +71,7 @@ def serve(script: Script) -> str:
     return f"http://127.0.0.1:{server.server_port}/v1"
 
 
-def chat_reply(number: int, model: str, said: Say) -> dict[str, Any]:
+def chat_reply(number: int, request: dict[str, Any], said: Say) -> dict[str, Any]:
     """The reply of the chat completions API; a thought stands where servers of open models put it."""
     message: dict[str, Any] = {"role": "assistant", "content": said.text or None}
     if said.thought:
@@ -83,11 +83,11 @@ def chat_reply(number: int, model: str, said: Say) -> dict[str, Any]:
         ]
     choice = {"index": 0, "finish_reason": "tool_calls" if said.calls else "stop", "message": message}
     usage = {"prompt_tokens": 100 + number, "completion_tokens": 10 + number, "total_tokens": 110 + 2 * number}
-    head = {"id": f"chatcmpl-{number}", "object": "chat.completion", "created": 1, "model": model}
+    head = {"id": f"chatcmpl-{number}", "object": "chat.completion", "created": 1, "model": request["model"]}
     return {**head, "choices": [choice], "usage": usage}
 
 
-def response_reply(number: int, model: str, said: Say) -> dict[str, Any]:
+def response_reply(number: int, request: dict[str, Any], said: Say) -> dict[str, Any]:
     """The reply of the responses API, with the thought as the summary of a reasoning item."""
     output: list[dict[str, Any]] = []
     if said.thought:
@@ -103,5 +103,6 @@ def response_reply(number: int, model: str, said: Say) -> dict[str, Any]:
         output.append({"type": "function_call", "id": f"fc_{number}_{k}", "status": "completed", **made})
     details = {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
     usage = {"input_tokens": 100 + number, "output_tokens": 10 + number, "total_tokens": 110 + 2 * number, **details}
-    head = {"id": f"resp_{number}", "object": "response", "created_at": 1, "model": model, "output": output}
+    asked = {key: request.get(key) for key in ("model", "instructions")}  # the API repeats them, and more
+    head = {"id": f"resp_{number}", "object": "response", "created_at": 1, **asked, "output": output}
     return {**head, "parallel_tool_calls": False, "tool_choice": "auto", "tools": [], "usage": usage}

@@ -80,12 +80,10 @@ class Found(NamedTuple):
     probability: float | None
     first: str
     """The step that was put first, as agent and words."""
-    requests: list[dict[str, Any]]
 
 
-def run(case: Case, python: Path, folder: Path) -> Found:
-    """Run one case on a database in this folder."""
-    database = folder / f"{case.name}.duckdb"
+def run(case: Case, python: Path, database: Path) -> list[dict[str, Any]]:
+    """Run one case, collected into this database; the requests that were sent."""
     with receiver(database) as port, Relay(port) as relay:
         environment = {
             **os.environ,
@@ -95,9 +93,14 @@ def run(case: Case, python: Path, folder: Path) -> Found:
             "OPENAI_API_KEY": "none",
         }
         command = [str(python), "-m", f"live.{case.framework}", case.convention]
-        subprocess.run(command, env=environment, cwd=folder, check=True, timeout=300)
+        subprocess.run(command, env=environment, cwd=database.parent, check=True, timeout=300)
     if relay.refused:
         raise RuntimeError(f"{case.name}: the receiver refused {len(relay.refused)} requests: {relay.refused[:5]}")
+    return relay.requests
+
+
+def judge(database: Path) -> Found:
+    """Which rank the planted fault has in the run that was collected."""
     blame = tracer("blame", "@last", "--json", "--db", str(database))
     steps = tracer("show", "@last", "--json", "--db", str(database))["steps"]
     fault = next(step["index"] for step in steps if step["agent"] == "buyer" and is_faulty(step))
@@ -109,7 +112,6 @@ def run(case: Case, python: Path, folder: Path) -> Found:
         None if place is None else place + 1,
         None if place is None else blame["candidates"][place]["probability"],
         f"{first['agent']}: {words(first)}",
-        relay.requests,
     )
 
 
@@ -164,12 +166,14 @@ def main() -> int:
         venvs = Path(os.environ.get("TRACER_LIVE_VENVS") or temporary)
         for case in (CASES[name] for name in given.names or CASES):
             python = environment_of(case.framework, venvs)
-            found = run(case, python, Path(temporary))
+            database = Path(temporary) / f"{case.name}.duckdb"
+            requests = run(case, python, database)
+            if given.keep:
+                keep(case, python, requests, given.keep)
+            found = judge(database)
             right = found.rank == 1
             missed += not right
             print(f"{case.name}: rank {found.rank} ({found.probability}), first is {found.first[:100]!r}", flush=True)
-            if given.keep:
-                keep(case, python, found.requests, given.keep)
     return int(missed > 0)
 
 
