@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from tracer.collectors import crew_task
+from tracer.collectors import crew_task, smol_memory
 from tracer.collectors.activity import Activity, Verdict, as_text, first, text_of, tool_result, verdict, whole
 from tracer.collectors.langgraph_node import node_agent
 from tracer.collectors.message import Call, Message
@@ -119,7 +119,8 @@ def _both(found: dict[str, Any]) -> tuple[tuple[Message, ...], tuple[Message, ..
 
 def _side(found: dict[str, Any], side: str, role: str) -> tuple[Message, ...]:
     """The flattened messages, or the span's JSON value where that says more: some instrumentors flatten only part."""
-    flat = merge_reasoning([_message(item, role) for item in unflatten(found, f"llm.{side}_messages")])
+    flat = [_message(item, role) for item in unflatten(found, f"llm.{side}_messages")]
+    flat = merge_reasoning(smol_memory.remembered(flat))
     whole_value = structured(found.get(f"{side}.value"))
     best = max(flat, whole_value, key=lambda messages: sum(map(_parts, messages)))
     prefix, leaf = ("llm.prompts", "prompt.text") if side == "input" else ("llm.choices", "completion.text")

@@ -53,6 +53,7 @@ FRAMEWORKS = {
     "langchain": "langchain",
 }
 """A word in a scope, a provider or an attribute's name -> the framework, the more specific first."""
+_FINAL = ("tool_result", "final_answer")
 _METADATA = ("metadata", "langfuse.observation.metadata", "langsmith.metadata")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -276,13 +277,21 @@ def _run(key: tuple[str, str], tree: Sequence[Node], steps: Sequence[Step], note
         task=_task(tree, steps),
         outcome=outcome,
         outcome_source=said_by,
-        answer=next(
-            (s.content for s in reversed(steps) if s.role == "assistant" and s.kind == "message" and s.content), None
-        ),
+        answer=_answer(steps),
         started=moment(min(starts, default=None)),
         ended=moment(max(ended, default=None)),
         notes=notes,
     )
+
+
+def _answer(steps: Sequence[Step]) -> str | None:
+    """The last thing that an agent said. smolagents' agents say it in a call of `final_answer`, which gives it back."""
+    said = (
+        step.content
+        for step in reversed(steps)
+        if step.content and ((step.role == "assistant" and step.kind == "message") or (step.kind, step.agent) == _FINAL)
+    )
+    return next(said, None)
 
 
 def _task(tree: Sequence[Node], steps: Sequence[Step]) -> str:

@@ -53,6 +53,7 @@ CASES = {
         Case("crewai", "openllmetry"),
         Case("ag2", "openinference"),
         Case("ag2", "native"),
+        Case("smolagents", "openinference", "http/json"),
     )
 }
 PACKAGES = (
