@@ -56,11 +56,11 @@ def main(convention: str) -> None:
 
     def instrument(provider: TracerProvider) -> None:
         if convention == "native":
-            from autogen.opentelemetry import instrument_llm_wrapper, instrument_pattern
+            from autogen.opentelemetry import instrument_agent, instrument_llm_wrapper
 
             instrument_llm_wrapper(tracer_provider=provider, capture_messages=True)
             for agent in (user, manager, *manager.groupchat.agents):
-                instrument_pattern(agent, tracer_provider=provider)
+                instrument_agent(agent, tracer_provider=provider)
             return
         from openinference.instrumentation.ag2 import AG2Instrumentor
         from openinference.instrumentation.openai import OpenAIInstrumentor

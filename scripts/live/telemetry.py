@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from opentelemetry.sdk.resources import Resource
@@ -19,13 +20,9 @@ from live.team import SCENARIO
 
 def exporter() -> SpanExporter:
     """The SDK's own exporter for the protocol that is asked for."""
-    if os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") == "http/json":
-        from opentelemetry.exporter.otlp.json.http.trace_exporter import OTLPSpanExporter as JsonExporter
-
-        return JsonExporter()  # type: ignore[no-any-return]
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-    return OTLPSpanExporter()
+    kind = "json" if os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") == "http/json" else "proto"
+    made: SpanExporter = import_module(f"opentelemetry.exporter.otlp.{kind}.http.trace_exporter").OTLPSpanExporter()
+    return made
 
 
 def record(service: str, instrument: Callable[[TracerProvider], Any], work: Callable[[], str]) -> None:
