@@ -75,7 +75,6 @@ PACKAGES = (
 class Found(NamedTuple):
     """What came of a case."""
 
-    outcome: str
     rank: int | None
     """Of the faulty step among the candidates; None where it is not listed."""
     probability: float | None
@@ -109,7 +108,6 @@ def judge(database: Path) -> Found:
     place = ranked.index(fault) if fault in ranked else None
     first = steps[ranked[0]]
     return Found(
-        blame["outcome"],
         None if place is None else place + 1,
         None if place is None else blame["candidates"][place]["probability"],
         f"{first['agent']}: {words(first)}",
@@ -149,19 +147,23 @@ def environment_of(framework: str, folder: Path) -> Path:
     """The Python of a virtual environment that holds the framework."""
     home = folder / framework
     python = home / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+    done = home / "installed"
+    if not done.exists():  # an installation that was broken off is begun anew
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
         wanted = ["-r", str(HERE / "requirements" / f"{framework}.txt")]
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", *wanted], check=True, timeout=1800)
+        done.touch()
     return python
 
 
 def main() -> int:
     """Run the cases that are named; 1 where the fault is not the first candidate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", choices=[*CASES, []], metavar="NAME", help=", ".join(CASES))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(CASES))
     parser.add_argument("--keep", type=Path, help="write what was sent into this folder")
     given = parser.parse_args()
+    if unknown := [name for name in given.names if name not in CASES]:
+        parser.error(f"no run {unknown[0]!r}; there are: {', '.join(CASES)}")
     missed = 0
     with tempfile.TemporaryDirectory() as temporary:
         venvs = Path(os.environ.get("TRACER_LIVE_VENVS") or temporary)
@@ -172,8 +174,7 @@ def main() -> int:
             if given.keep:
                 keep(case, python, requests, given.keep)
             found = judge(database)
-            right = found.rank == 1
-            missed += not right
+            missed += found.rank != 1
             print(f"{case.name}: rank {found.rank} ({found.probability}), first is {found.first[:100]!r}", flush=True)
     return int(missed > 0)
 
