@@ -76,6 +76,27 @@ def read(container: Container) -> Batch:
     return Batch(recordings(found, container.source, "chat"))
 
 
+def divide(container: Container) -> int:
+    """All but the last conversation and those that it repeats; -1 where the lines are the messages of one."""
+    values = [document.value for document in container.documents]
+    if not values or is_message(values[0]):
+        return -1
+    count = len(values) - 1
+    while count and _repeats(_said(values[count - 1]), _said(values[count])):
+        count -= 1
+    return count
+
+
+def _said(value: Any) -> list[Any]:
+    """Who says what in a conversation."""
+    listed = value if isinstance(value, list) else decode(value.get(_list_key(value) or "")) if value else []
+    return [(each.get("role"), each.get("content")) if isinstance(each, Mapping) else each for each in listed or ()]
+
+
+def _repeats(before: list[Any], after: list[Any]) -> bool:
+    return before == after[: len(before)]
+
+
 def _conversations(container: Container) -> Iterator[Conversation]:
     documents = container.documents
     if documents and is_message(documents[0].value):
@@ -131,8 +152,9 @@ def _messages(values: Sequence[Any], pointers: Sequence[Pointer]) -> list[Messag
 
 def child(at: Pointer, key: str) -> Pointer:
     """One level deeper in the JSON pointer."""
-    escaped = key.replace("~", "~0").replace("/", "~1")
-    return at.model_copy(update={"path": f"{at.path or ''}/{escaped}"})
+    escaped = key if key.isdecimal() else key.replace("~", "~0").replace("/", "~1")
+    path = f"{at.path or ''}/{escaped}"
+    return Pointer.trusted({"file": at.file, "member": at.member, "line": at.line, "path": path})
 
 
 def where(at: Pointer) -> str:
@@ -154,4 +176,4 @@ def with_text_actions(messages: Sequence[Message]) -> list[Message]:
     return found
 
 
-COLLECTOR = Collector("chat", detect, read)
+COLLECTOR = Collector("chat", detect, read, divide)

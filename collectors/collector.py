@@ -25,9 +25,11 @@ class Collector(NamedTuple):
 
     `detect` looks at the path and the first values of a container and returns None when the format is its own, else
     in a few words why not ("no key 'history'"). `read` turns the container into records; it raises BadInputError
-    with one line when the content breaks its own format.
+    with one line when the content breaks its own format. `divide` says how many of the first values can be read
+    without those that follow, or -1 where none ever can; without it, a file is always read as a whole.
     """
 
     name: str
     detect: Callable[[Container], str | None]
     read: Callable[[Container], Batch]
+    divide: Callable[[Container], int] | None = None

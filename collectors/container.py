@@ -142,7 +142,7 @@ def _members(source: str, data: bytes) -> Iterator[Container]:
 def _open(source: str, data: bytes) -> Container:
     """Sniff plain bytes: neither gzip nor zip, or an archive inside an archive, which is not opened."""
     digest = hashlib.sha256(data).hexdigest()
-    if not data.strip():
+    if not data or data.isspace():
         raise BadInputError(f"{source}: the file is empty")
     if archive.is_gzip(data) or archive.is_zip(data) or data.startswith(_SQLITE):
         raise BadInputError(f"{source}: an archive or database inside an archive: unpack it first")

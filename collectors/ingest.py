@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tracer.collectors.collector import Collector
 from tracer.collectors.container import Container, is_log_folder, open_containers
+from tracer.collectors.parts import can_be_cut, parts
 from tracer.collectors.redacted import redacted
 from tracer.collectors.registry import recognise
 from tracer.errors import BadInputError
@@ -134,6 +138,13 @@ def _ingest_file(path: Path, store: Store, total: Ingested, redactor: Redactor |
     if held := _loaded_before(path, store, redactor):
         total.sources.append(_loaded(held._replace(source=str(path)), new=0))
         return total
+    if can_be_cut(path):
+        return _ingest_parts(path, store, total, redactor)
+    with _unswept():
+        return _ingest_whole(path, store, total, redactor)
+
+
+def _ingest_whole(path: Path, store: Store, total: Ingested, redactor: Redactor | None) -> Ingested:
     try:
         containers = open_containers(path)
     except BadInputError as error:
@@ -146,10 +157,53 @@ def _ingest_file(path: Path, store: Store, total: Ingested, redactor: Redactor |
     return total
 
 
+def _ingest_parts(path: Path, store: Store, total: Ingested, redactor: Redactor | None) -> Ingested:
+    """Add a large file part by part. When it breaks off, what was added stays, and a second time goes on from there."""
+    digests: list[str] = []
+    found = total._replace(sources=[], skipped=[])
+    try:
+        for part in parts(path):
+            digests.append(_digest(part.container.digest, redactor))
+            with _unswept():
+                found = _ingest_container(part.container, store, found, redactor, part.collector)
+    except BadInputError as error:
+        found = _skip(found, str(path), error)
+    else:
+        with path.open("rb") as file:
+            whole = hashlib.file_digest(file, "sha256")
+        held = store.join_sources(str(path), _digest(whole.hexdigest(), redactor), digests)
+        if held:
+            found.sources[:] = [_loaded(held, new=sum(each.new for each in found.sources))]
+    total.sources.extend(_joined(found.sources))
+    total.skipped.extend(found.skipped)
+    return found._replace(sources=total.sources, skipped=total.skipped)
+
+
+def _joined(parts: list[Loaded]) -> list[Loaded]:
+    """What the parts of one file hold together."""
+    if not parts:
+        return []
+    runs, steps, new = (sum(counts) for counts in zip(*(each[2:5] for each in parts), strict=True))
+    return [parts[0]._replace(runs=runs, steps=steps, new=new)]
+
+
+@contextmanager
+def _unswept() -> Iterator[None]:
+    """No search for cycles while records are made by the hundred thousand: there are none, and looking takes half the
+    time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
 def _loaded_before(path: Path, store: Store, redactor: Redactor | None) -> Source | None:
     """What the store knows of a file with these bytes. A packed file's digest is known only once it is open."""
     try:
-        if not path.is_file():
+        if not store.has_sources() or not path.is_file():
             return None
         with path.open("rb") as file:
             return store.source(_digest(hashlib.file_digest(file, "sha256").hexdigest(), redactor))
@@ -162,7 +216,13 @@ def _digest(digest: str, redactor: Redactor | None) -> str:
     return redactor.rehash(digest) if redactor else digest
 
 
-def _ingest_container(container: Container, store: Store, total: Ingested, redactor: Redactor | None) -> Ingested:
+def _ingest_container(
+    container: Container,
+    store: Store,
+    total: Ingested,
+    redactor: Redactor | None,
+    collector: Collector | None = None,
+) -> Ingested:
     """Recognise, read, redact and add one container."""
     if container.defect:
         raise BadInputError(container.defect)
@@ -170,7 +230,7 @@ def _ingest_container(container: Container, store: Store, total: Ingested, redac
     if held := store.source(digest):
         total.sources.append(_loaded(held._replace(source=container.source), new=0))
         return total
-    collector = recognise(container)
+    collector = collector or recognise(container)
     batch = collector.read(container)
     if redactor:
         batch = redacted(batch, redactor)

@@ -20,6 +20,7 @@ MAX_DEPTH = 250
 _JSON_START = re.compile(r"\s*(?:\{|\[\s*(?:[\[{\"\]]|\Z))")
 _WIDE_INTEGER = re.compile(r"[:\[,\s]-?\d{20,}\s*[,\]}\s]")
 """An integer that may pass 64 bits: orjson would quietly make it a float."""
+_FOUR_DIGITS = re.compile(r"[0-9]{4}")
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*("?)|[\[{]|[\]}]', re.DOTALL)
 _BLANK = re.compile(r"\s*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -41,10 +42,11 @@ def looks_like_json(text: str) -> bool:
 
 def loads(text: str) -> Any:
     """One JSON value; ValueError where it is none, BadInputError where it nests too deep."""
-    if not _WIDE_INTEGER.search(text):
+    if not _has_wide_integer(text):
         try:
             value = orjson.loads(text)
-            orjson.dumps(value)
+            if text.count("[") + text.count("{") > MAX_DEPTH:
+                orjson.dumps(value)
         except ValueError:  # NaN, lone surrogates, an overflowing number, or no JSON at all
             pass
         except TypeError as error:
@@ -53,6 +55,11 @@ def loads(text: str) -> Any:
             return value
     _refuse_deep(text)
     return _writable(_DECODER.decode(text))
+
+
+def _has_wide_integer(text: str) -> bool:
+    """Twenty digits in a row cover four places in a row of every fifth: looking at those alone is much quicker."""
+    return _FOUR_DIGITS.search(text[::5]) is not None and _WIDE_INTEGER.search(text) is not None
 
 
 def documents(text: str) -> tuple[Document, ...]:

@@ -69,6 +69,10 @@ ITEM_RESULTS = frozenset(
 )
 
 
+SPEECH_KEYS = frozenset({"role", "content", "name"})
+"""What a message has that only says something."""
+
+
 class _Content(NamedTuple):
     """What a content value holds."""
 
@@ -82,6 +86,8 @@ def normalise(message: Mapping[str, Any], pointer: Pointer | None = None) -> Mes
     """The common shape of one message or Responses item; BadInputError when it is no object."""
     if not isinstance(message, Mapping):
         raise BadInputError(f"a message is {type(message).__name__}, not an object")
+    if _is_speech(message):
+        return Message(message["role"], message["content"], _agent(message), pointer=pointer)
     kind = _type(message)
     if kind in ITEM_CALLS:
         return _call_item(message, kind, pointer)
@@ -142,6 +148,19 @@ def _chat_message(message: Mapping[str, Any], pointer: Pointer | None) -> Messag
         calls=calls,
         results=(*content.results, *_responses(message)),
         pointer=pointer,
+    )
+
+
+def _is_speech(message: Mapping[str, Any]) -> bool:
+    """Words and nothing else, which most messages are: there is nothing to be found in it, and not looking is quick."""
+    role, content = message.get("role"), message.get("content")
+    return (
+        isinstance(content, str)
+        and isinstance(role, str)
+        and message.keys() <= SPEECH_KEYS
+        and role not in {"tool", "function"}
+        and content.lstrip()[:1] not in {"[", '"', ""}
+        and "think" not in content
     )
 
 

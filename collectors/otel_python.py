@@ -158,4 +158,4 @@ def unix_ns(value: Any) -> int | None:
     return nanoseconds(value)
 
 
-COLLECTOR = Collector("otel_python", detect, read)
+COLLECTOR = Collector("otel_python", detect, read, divide=lambda container: len(container.documents))

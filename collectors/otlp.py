@@ -297,4 +297,4 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-COLLECTOR = Collector("otlp_json", detect, read)
+COLLECTOR = Collector("otlp_json", detect, read, divide=lambda container: len(container.documents))

@@ -64,8 +64,9 @@ def steps_from_messages(messages: Sequence[Message]) -> tuple[Step, ...]:
             steps.append(_result_step(message, result, answered, len(steps)))
         if not message.calls and (message.text or not message.results):
             steps.append(_speech_step(message, speaker, len(steps)))
-        tokens = {"input_tokens": message.input_tokens, "output_tokens": message.output_tokens}
-        steps[first] = steps[first].model_copy(update=tokens)
+        if message.input_tokens is not None or message.output_tokens is not None:
+            tokens = {"input_tokens": message.input_tokens, "output_tokens": message.output_tokens}
+            steps[first] = steps[first].model_copy(update=tokens)
     return tuple(steps)
 
 
@@ -79,26 +80,36 @@ def _speaker(message: Message) -> _Speaker:
 
 
 def _shared(message: Message) -> dict[str, Any]:
-    """What every step of a message takes from it."""
-    keys = ("role", "model", "started", "ended", "span_id", "pointer")
-    return {key: getattr(message, key) for key in keys}
+    """What every step of a message takes from it, as far as it is there: a field that is not given costs no check."""
+    found: dict[str, Any] = {"role": message.role, "pointer": message.pointer}
+    if message.model is not None:
+        found["model"] = message.model
+    if message.started is not None or message.ended is not None:
+        found |= {"started": message.started, "ended": message.ended}
+    if message.span_id is not None:
+        found["span_id"] = message.span_id
+    return found
 
 
 def _thought(message: Message) -> dict[str, Any]:
-    keys = ("reasoning", "reasoning_state", "reasoning_origin")
-    return {key: getattr(message, key) for key in keys}
+    if message.reasoning_state == "absent":
+        return {}
+    return {
+        "reasoning": message.reasoning,
+        "reasoning_state": message.reasoning_state,
+        "reasoning_origin": message.reasoning_origin,
+    }
 
 
 def _speech_step(message: Message, speaker: _Speaker, index: int) -> Step:
-    return Step(
-        index=index,
-        agent=speaker.agent,
-        kind=_kind(message, speaker),
-        content=message.text,
-        recipient=speaker.recipient,
-        **_thought(message),
-        **_shared(message),
-    )
+    fields = {
+        "index": index,
+        "agent": speaker.agent,
+        "kind": _kind(message, speaker),
+        "content": message.text,
+        "recipient": speaker.recipient,
+    }
+    return Step.trusted(fields | _thought(message) | _shared(message))
 
 
 def _kind(message: Message, speaker: _Speaker) -> StepKind:

@@ -19,6 +19,7 @@ import duckdb
 from tracer import rows
 from tracer.errors import BadInputError, BusyDatabaseError, DatabaseError
 from tracer.migrations import MIGRATIONS, migrate, version
+from tracer.records import Record
 
 WAIT = 10.0
 """Seconds to wait for another process to let go of the database."""
@@ -28,6 +29,7 @@ _LOCKED = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "lock_configuration": "true",
+    "memory_limit": "256MB",  # of blocks that it keeps; the rest of what we hold is our own
     "threads": "1",  # our queries are small: a pool of threads costs them more than it gives
 }
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
@@ -57,6 +59,12 @@ class Database:
         """Append rows in one go."""
         if batch:
             with self._as_relation(batch):
+                self.all(f"INSERT INTO {table} BY NAME SELECT * FROM batch")  # noqa: S608
+
+    def insert_records(self, table: str, records: Sequence[Record], **more: Sequence[Any]) -> None:
+        """Append records of one kind; `more` are columns that they do not have themselves, a value for each record."""
+        if records:
+            with self._as_relation(records, more):
                 self.all(f"INSERT INTO {table} BY NAME SELECT * FROM batch")  # noqa: S608
 
     def insert_new(self, table: str, batch: Sequence[Mapping[str, Any]], key: Sequence[str]) -> int:
@@ -90,12 +98,15 @@ class Database:
         self.connection.commit()
 
     @contextmanager
-    def _as_relation(self, batch: Sequence[Mapping[str, Any]]) -> Iterator[None]:
-        """The rows as a relation named `batch`, without a copy through SQL text."""
+    def _as_relation(
+        self, batch: Sequence[Mapping[str, Any]] | Sequence[Record], more: Mapping[str, Sequence[Any]] | None = None
+    ) -> Iterator[None]:
+        """The rows, or records with `more` columns, as a relation named `batch`, without a copy through SQL text."""
         import pyarrow as pa
 
         try:
-            self.connection.register("batch", rows.table(batch))
+            made = rows.table(batch) if more is None else rows.record_table(batch, more)  # type: ignore[arg-type]
+            self.connection.register("batch", made)
         except (pa.ArrowInvalid, OverflowError) as error:
             raise BadInputError(f"a value cannot be stored: {error}") from error
         try:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
-from tracer.records import Edge, Record, Run, Span, Step
+from tracer.records import Edge, Pointer, Record, Run, Span, Step
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,7 +58,34 @@ def table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Rows with the same columns as one Arrow table; DuckDB casts each column to the type of the one it goes into."""
     import pyarrow as pa
 
-    # The types are ours to say: pyarrow's own guess costs more than the rest of loading a small file.
+    return pa.table({name: _array([row[name] for row in rows]) for name in rows[0]})
+
+
+def record_table(records: Sequence[Record], more: Mapping[str, Sequence[Any]]) -> pa.Table:
+    """Records of one kind as the Arrow table that `table` makes of their rows, column by column, which is quicker."""
+    import pyarrow as pa
+
+    kind = type(records[0])
+    nested, fields = JSON_FIELDS[kind], [record.__dict__ for record in records]
+    arrays = {name: _array(cells) for name, cells in more.items()}
+    for name in columns(kind):
+        cells = [values[name] for values in fields]
+        arrays[name] = _array(list(map(to_json, cells))) if name in nested else _column(cells)
+    return pa.table(arrays)
+
+
+def _column(cells: list[Any]) -> pa.Array:
+    """A column of cells as `_cell` gives them; texts are tried as they are, for few hold what Arrow cannot."""
+    if _kind(cells) in {str, int, float, bool, None} or not any(cells):
+        with suppress(UnicodeEncodeError):
+            return _array(cells)
+    return _array(list(map(_cell, cells)))
+
+
+def _array(cells: Sequence[Any]) -> pa.Array:
+    """One column. The types are ours to say: pyarrow's own guess costs more than the rest of loading a small file."""
+    import pyarrow as pa
+
     types: dict[type | None, Any] = {
         str: pa.string(),
         bytes: pa.binary(),
@@ -66,16 +94,11 @@ def table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         datetime: pa.timestamp("us"),
         None: pa.null(),
     }
-    arrays = {}
-    for name in rows[0]:
-        cells = [row[name] for row in rows]
-        kind = _kind(cells)
-        if kind is list:
-            items = types[_kind([item for cell in cells for item in cell])]
-            arrays[name] = pa.array(cells, type=pa.list_(items))
-        else:
-            arrays[name] = pa.array(cells, type=types[kind])
-    return pa.table(arrays)
+    kind = _kind(cells)
+    if kind in {list, tuple}:
+        items = types[_kind([item for cell in cells for item in cell])]
+        return pa.array(cells, type=pa.list_(items))
+    return pa.array(cells, type=types[kind])
 
 
 def _kind(cells: Iterable[Any]) -> type | None:
@@ -102,6 +125,8 @@ def to_json(value: Any) -> str | None:
     """JSON text of a nested value, whatever a hostile log put into it; None stays None."""
     if value is None:
         return None
+    if isinstance(value, Pointer):  # one for each step, and flat
+        value = value.__dict__
     try:
         return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
     except orjson.JSONEncodeError:  # a lone surrogate, an integer over 64 bits, or nesting over 254

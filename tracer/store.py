@@ -161,14 +161,42 @@ class Store:
         tables = ("sources", "runs", "anchors", "rollouts")
         return not any(self.database.all(f"SELECT 1 FROM {table} LIMIT 1") for table in tables)  # noqa: S608
 
-    def source(self, digest: str) -> Source | None:
-        """The loaded file with these bytes, if any."""
+    def has_sources(self) -> bool:
+        """Whether any file was loaded: if not, there is no need to ask which."""
+        return bool(self._known())
+
+    def _known(self) -> set[str]:
         if self._digests is None:
             self._digests = {known for (known,) in self.database.all("SELECT digest FROM sources")}
-        if digest not in self._digests:
+        return self._digests
+
+    def source(self, digest: str) -> Source | None:
+        """The loaded file with these bytes, if any."""
+        if digest not in self._known():
             return None
         found = self.database.all(f"SELECT {', '.join(Source._fields)} FROM sources WHERE digest = ?", [digest])  # noqa: S608
         return Source(*found[0]) if found else None
+
+    def join_sources(self, source: str, digest: str, parts: Sequence[str]) -> Source | None:
+        """Put one loaded file in the place of those that were its parts, and return it."""
+        listed = {"digest": digest, "source": rows.sane(source), "parts": list(parts)}
+        these = "digest IN (SELECT unnest($parts::VARCHAR[]))"
+        with self.database.transaction():
+            self.database.all(
+                f"""INSERT INTO sources SELECT $digest, $source, any_value(format), sum(runs), sum(steps), sum(spans),
+                    NULL, max(added) FROM sources WHERE {these} HAVING count(*) > 0""",  # noqa: S608
+                listed,
+            )
+            del listed["source"]
+            for table, column in (("source_runs", "run"), ("source_traces", "trace_id")):
+                self.database.all(
+                    f"INSERT INTO {table} SELECT DISTINCT $digest, {column} FROM {table} WHERE {these}",  # noqa: S608
+                    listed,
+                )
+            for table in ("sources", "source_runs", "source_traces"):
+                self.database.all(f"DELETE FROM {table} WHERE {these}", {"parts": listed["parts"]})  # noqa: S608
+        self._digests = None
+        return self.source(digest)
 
     def _add_recordings(self, source: str, recordings: Sequence[Recording]) -> list[Recording]:
         """Insert the runs that are not there yet, and return them."""
@@ -189,7 +217,8 @@ class Store:
         [(last,)] = self.database.all("SELECT coalesce(max(seq), 0) FROM runs")
         runs = [rows.to_row(run, seq=last + n) for n, (run, _) in enumerate(recordings, start=1)]
         self.database.insert("runs", runs)
-        self.database.insert("steps", [rows.to_row(step, run=run.id) for run, steps in recordings for step in steps])
+        held = [step for _, steps in recordings for step in steps]
+        self.database.insert_records("steps", held, run=[run.id for run, steps in recordings for _ in steps])
 
     def _remember(self, holds: Source, recordings: Sequence[Recording], ids: Iterable[str]) -> None:
         """Write down that the file is loaded, and what hangs on it."""
