@@ -8,7 +8,7 @@ NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	if $$name -c '$(NEW_ENOUGH)' 2>/dev/null; then echo $$name; break; fi; done)
 
-.PHONY: demo demo-core test test-slow lint bench docs clean
+.PHONY: demo demo-core test test-slow test-live lint bench docs clean
 
 # Explain the failed runs that come with the package, and a chain of thought with the pocket model.
 demo: $(VENV)/.lm
@@ -25,6 +25,10 @@ test: lint
 # Proofs by simulation that take minutes each.
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/slow
+
+# Real agent frameworks, each installed in a virtual environment of its own, against a live `tracer collect`.
+test-live: $(VENV)/.dev
+	$(BIN)/python -m pytest -m live tests/test_live_clients.py
 
 # Style, types and the borders between the rooms.
 lint: $(VENV)/.dev

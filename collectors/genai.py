@@ -8,7 +8,7 @@ text, on the span or on the event `gen_ai.client.inference.operation.details`; t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from tracer.collectors.activity import Activity, Verdict, as_text, first, text_of, tool_result, verdict, whole
@@ -55,7 +55,7 @@ def activity(span: Span) -> Activity | None:
     return Activity(
         kind=kind,
         agent=agent or (_named_after(span, "invoke_agent") if kind == "agent" else None),
-        inputs=(*_instructions(found), *(inputs or tuple(m for choice, m in spoken if not choice))),
+        inputs=(*_instructions(found), *_rejoined(inputs or [m for choice, m in spoken if not choice])),
         outputs=outputs or tuple(m for choice, m in spoken if choice),
         model=text_of(first(found, "gen_ai.response.model", "gen_ai.request.model")),
         input_tokens=whole(first(found, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")),
@@ -77,6 +77,24 @@ def verdicts(span: Span) -> Iterator[Verdict]:
             label = first(found, "gen_ai.evaluation.score.label", "gen_ai.evaluation.label")
             score = found.get("gen_ai.evaluation.score.value", found.get("gen_ai.evaluation.score"))
             yield verdict(str(found.get("gen_ai.evaluation.name") or "evaluation"), label, score)
+
+
+def _rejoined(history: Sequence[Message]) -> tuple[Message, ...]:
+    """A history in which every call has the id that its answer names.
+
+    OpenLLMetry for the OpenAI Agents SDK names a call in the history by its item (`fc_...`), and in the output and the
+    answer by its call id (`call_...`). A call that nothing answers takes the id of the next answer to no call.
+    """
+    answered = {result.id for message in history for result in message.results}
+    named = {call.id for message in history for call in message.calls}
+    orphans = iter(result.id for message in history for result in message.results if result.id not in named)
+    if answered <= named:
+        return tuple(history)
+
+    def call(made: Call) -> Call:
+        return made if made.id in answered else made._replace(id=next(orphans, made.id))
+
+    return tuple(each._replace(calls=tuple(map(call, each.calls))) for each in history)
 
 
 def _kind(found: dict[str, Any], span: Span) -> Literal["llm", "tool", "agent"] | None:

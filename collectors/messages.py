@@ -124,6 +124,8 @@ def _chat_message(message: Mapping[str, Any], pointer: Pointer | None) -> Messag
     """OpenAI chat and Anthropic messages, and Responses items of type message."""
     role = message["role"] if isinstance(message.get("role"), str) else "unknown"
     if role in {"tool", "function"}:
+        if listed := _responses(message):  # the content only joins them
+            return Message(role, results=tuple(listed), pointer=pointer)
         name = message.get("name")
         result = _result(
             message.get("content"), message, message.get("tool_call_id"), name if isinstance(name, str) else None
@@ -136,6 +138,8 @@ def _chat_message(message: Mapping[str, Any], pointer: Pointer | None) -> Messag
         fragments += inline
     text, thought = reasoning.gather(text, fragments)
     calls = (*content.calls, *_calls(message))
+    if calls and text == "None":  # AG2 passes a call without words on with Python's None, printed
+        text = ""
     return Message(
         role,
         text,

@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from tracer.collectors import crew_task, smol_memory
 from tracer.collectors.activity import Activity, Verdict, as_text, first, text_of, tool_result, verdict, whole
 from tracer.collectors.langgraph_node import node_agent
 from tracer.collectors.message import Call, Message
-from tracer.collectors.messages import decode, normalise
+from tracer.collectors.messages import decode, merge_reasoning, normalise
 from tracer.collectors.payload import ROLES, structured, tool_message
 from tracer.records import Span
 
@@ -111,12 +112,15 @@ def _agent(span: Span, kind: str) -> str | None:
 
 def _both(found: dict[str, Any]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
     """What a model or agent was given, and what it put out."""
+    if task := crew_task.told(found.get("input.value"), found.get("output.value")):
+        return task
     return _side(found, "input", "user"), _side(found, "output", "assistant")
 
 
 def _side(found: dict[str, Any], side: str, role: str) -> tuple[Message, ...]:
     """The flattened messages, or the span's JSON value where that says more: some instrumentors flatten only part."""
     flat = [_message(item, role) for item in unflatten(found, f"llm.{side}_messages")]
+    flat = merge_reasoning(smol_memory.remembered(flat))
     whole_value = structured(found.get(f"{side}.value"))
     best = max(flat, whole_value, key=lambda messages: sum(map(_parts, messages)))
     prefix, leaf = ("llm.prompts", "prompt.text") if side == "input" else ("llm.choices", "completion.text")
@@ -133,7 +137,7 @@ def _plain(value: Any, role: str) -> list[Message]:
     raw = decode(value) if role == "user" else None
     asked = [raw[key] for key in _QUESTIONS if isinstance(raw.get(key), str)] if isinstance(raw, dict) else []
     text = asked[0] if asked else as_text(value)
-    return [Message(role, text)] if text.strip() else []
+    return [Message(role, text)] if text.strip() not in {"", "None"} else []  # AG2's prints what it was not given
 
 
 def _message(flat: dict[str, Any], role: str) -> Message:
@@ -146,7 +150,10 @@ def _message(flat: dict[str, Any], role: str) -> Message:
     calls = [_call(item) for item in unflatten(flat, "message.tool_calls")]
     if name := text_of(fields.get("function_call_name")):
         calls.append({"function": {"name": name, "arguments": fields.get("function_call_arguments_json")}})
-    return normalise({**fields, "role": ROLES.get(role, role), "content": spoken + blocks, "tool_calls": calls})
+    message = normalise({**fields, "role": ROLES.get(role, role), "content": spoken + blocks, "tool_calls": calls})
+    if message.reasoning_state != "absent" and not (message.text or message.calls or message.results):
+        return message._replace(reasoning_origin="reasoning item")  # of the Responses API; it belongs to what follows
+    return message
 
 
 def _block(part: dict[str, Any]) -> dict[str, Any]:
@@ -193,4 +200,14 @@ def _tool_output(found: dict[str, Any]) -> tuple[str | None, str | None, str | N
         return None, None, None
     if answer := tool_message(found["output.value"]):
         return answer
+    if done := _executed(decode(found["output.value"])):
+        return done
     return as_text(found["output.value"]), None, None
+
+
+def _executed(raw: Any) -> tuple[str, None, str | None] | None:
+    """What AG2's `execute_function` returns: whether it went well, and a message with the answer."""
+    match raw:
+        case [bool(well), {"role": "function" | "tool", "content": content}]:
+            return as_text(content), None, None if well else "error"
+    return None

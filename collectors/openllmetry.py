@@ -4,8 +4,8 @@ Until 2026 a model's span held one attribute per field of a message (`gen_ai.pro
 `gen_ai.completion.N.tool_calls.K.name`; in 2023 `llm.prompts.N`), and what a decorated function was given and gave
 back stood in `traceloop.entity.input` and `.output`. Later releases moved, package by package, to the GenAI
 attributes, so one file holds both; the messages are taken from wherever they stand. `traceloop.span.kind` says what a
-span is: a framework's tasks are named `execute_task` or, with CrewAI, `invoke_agent`, and are none of our steps. The
-forks say the same under their own prefix.
+span is: a framework's tasks are named `execute_task` and are none of our steps; only CrewAI's tell what the agent was
+asked and what it answered. The forks say the same under their own prefix.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ COMPLETIONS = ("gen_ai.completion", "llm.completions")
 _HEADS = (*(f"{prefix}." for prefix in PREFIXES), *(f"{prefix}.0." for prefix in (*PROMPTS, *COMPLETIONS)))
 _MODEL_CALLS = frozenset({"chat", "completion"})
 """`llm.request.type` of what makes a step; embeddings and reranking do not."""
+_NAMES = ("gen_ai.agent.name", "crewai.agent.role", "crewai.task.agent", "agent.name", "agent.role")
 _REPR = re.compile(
     r"\Acontent=(?P<text>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\") (?:.* )?tool_call_id='(?P<id>[^']*)'(?P<rest>.*)\Z",
     re.DOTALL,
@@ -68,7 +69,7 @@ def activity(span: Span) -> Activity | None:
     inputs = newer.inputs or _flat(found, PROMPTS, "user")
     outputs = newer.outputs or _flat(found, COMPLETIONS, "assistant")
     if kind == "agent":
-        inputs = inputs or _entity(found, "input", "user")
+        inputs = inputs or _entity(found, "input", "user") or messages_of(found.get("crewai.task.description"), "user")
         outputs = outputs or _entity(found, "output", "assistant")
     model = text_of(first(found, "gen_ai.response.model", "gen_ai.request.model", "llm.request.model"))
     return newer._replace(
@@ -90,6 +91,10 @@ def ours(span: Span) -> bool:
 def _kind(span: Span) -> Kind | None:
     found = span.attributes
     stated = str(_own(found, "span.kind") or "").lower()
+    if stated == "handoff" and not _taker(found):
+        return None  # the model's call says to whom; the span, named "planner → unknown.handoff", does not
+    if text_of(found.get("crewai.task.agent")):
+        return "agent"
     if stated in KINDS:
         return KINDS[stated]
     if stated == "workflow":
@@ -109,7 +114,9 @@ def _own(found: dict[str, Any], name: str) -> Any:
 def _agent(span: Span, kind: Kind) -> str | None:
     """The agent that the span names: by attribute, by the graph's node, or, of an agent's span, by the entity."""
     found = span.attributes
-    named = text_of(first(found, "gen_ai.agent.name", "crewai.agent.role", "agent.name", "agent.role"))
+    named = text_of(
+        first(found, "gen_ai.agent.name", "crewai.agent.role", "crewai.task.agent", "agent.name", "agent.role")
+    )
     if named and named not in UNNAMED:
         return named
     if node := telling_agent(_properties(found)) or _on_path(span):
@@ -178,7 +185,7 @@ def _tool(span: Span) -> Activity:
     found = span.attributes
     name = text_of(first(found, "gen_ai.tool.name", "tool.name") or _own(found, "entity.name"))
     name = name or span.name.removesuffix(".tool") or "tool"
-    target = text_of(first(found, "gen_ai.handoff.to_agent", "gen_ai.transfer.target.name"))
+    target = _taker(found)
     agent = text_of(found.get("gen_ai.handoff.from_agent")) or _agent(span, "tool")
     asked = _given(first(found, "gen_ai.tool.call.arguments", "tool.parameters") or _own(found, "entity.input"))
     content, call_id, status = _brought(
@@ -193,6 +200,11 @@ def _tool(span: Span) -> Activity:
         call=Call(name, as_text(asked), call_id, target),
         result=tool_result(span, content, call_id, name, status or text_of(found.get("tool.status"))),
     )
+
+
+def _taker(found: dict[str, Any]) -> str | None:
+    """To whom a hand-off leads."""
+    return text_of(first(found, "gen_ai.handoff.to_agent", "gen_ai.transfer.target.name"))
 
 
 def _given(value: Any) -> Any:

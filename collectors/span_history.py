@@ -47,6 +47,8 @@ class History:
         self._instructed: set[str | None] = set()
         self._waiting: dict[int, Call] = {}
         """Calls that no tool's span has claimed, in order."""
+        self._unnamed: list[int] = []
+        """Calls that only a tool's span has told of, and under no id but its own."""
         self._spoken: set[int] = set()
         """Calls that a model's output has claimed."""
         self.answers: dict[int, int] = {}
@@ -63,6 +65,8 @@ class History:
                 self._instruct(part, source, instructed)
                 continue
             key = self._key(part)
+            if part.calls and not self._known[key]:
+                self._name(part.calls[0], source.agent)
             place = counts[key]
             counts[key] += 1
             known = self._known[key]
@@ -99,6 +103,8 @@ class History:
             )
             self.entries[index] = self.entries[index]._replace(calls=(joined,))
         self._waiting.pop(index, None)
+        if not call.id and self.entries[index].calls[0].id == source.span_id:
+            self._unnamed.append(index)
         return index
 
     def answer(self, result: Result, call: int, source: Source) -> int:
@@ -128,6 +134,17 @@ class History:
         if part.calls:
             self._spoken.add(index)
         return index
+
+    def _name(self, call: Call, agent: str | None) -> None:
+        """A history names a call that its tool's span told of without an id: from here on both names mean it."""
+        for index in self._unnamed:
+            made = self.entries[index].calls[0]
+            if self.entries[index].agent == agent and _asks(made) == _asks(call):
+                self._unnamed.remove(index)
+                self._known[_call_key(call)].append(index)
+                if call.id and index in self.answers:
+                    self._known[("result", call.id)].append(self.answers[index])
+                return
 
     def _unspoken(self, call: Call) -> int | None:
         """A call that a tool's span told of before the model's output did."""
@@ -262,6 +279,10 @@ def _text_key(message: Message) -> Key:
 
 def _call_key(call: Call) -> Key:
     return ("call", call.id) if call.id else ("call", call.name, json_text(decode(call.arguments)))
+
+
+def _asks(call: Call) -> tuple[str, Any]:
+    return call.name, decode(call.arguments)
 
 
 def _same_handoff(one: Call, other: Call) -> bool:

@@ -165,7 +165,7 @@ def activities(tree: Sequence[Node]) -> list[tuple[Node, Activity]]:
     return kept
 
 
-def _direct(node: Node, kind: str) -> list[Node]:
+def direct(node: Node, kind: str) -> list[Node]:
     """Nodes of a kind below this one with no other tool or agent between."""
     found, waiting = [], list(node.children)
     while waiting:
@@ -187,11 +187,11 @@ def _around(node: Node, kind: str) -> Iterator[Node]:
 
 
 def _model_call(node: Node, activity: Activity) -> Activity | None:
-    if _direct(node, "llm"):
+    if direct(node, "llm"):
         return None
     for above in _around(node, "llm"):
         outer = above.activity
-        leaves = [leaf for leaf in _direct(above, "llm") if not _direct(leaf, "llm")]
+        leaves = [leaf for leaf in direct(above, "llm") if not direct(leaf, "llm")]
         if outer is None:
             continue
         only, last = len(leaves) == 1, max(leaves, key=lambda leaf: (leaf.end, leaf.span.span_id)) is node
@@ -209,7 +209,7 @@ def _model_call(node: Node, activity: Activity) -> Activity | None:
 def _tool_call(node: Node, activity: Activity) -> Activity | None:
     if any(_twins(above.activity, activity) for above in _around(node, "tool")):
         return None
-    for below in _direct(node, "tool"):
+    for below in direct(node, "tool"):
         inner = below.activity
         if inner is not None and inner.result is not None and _twins(inner, activity):
             mine = activity.result

@@ -11,13 +11,14 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from tracer.collectors import genai, openinference
 from tracer.collectors.activity import Activity, Verdict, exception_text
 from tracer.collectors.message import Message
 from tracer.collectors.messages import decode
 from tracer.collectors.span_history import History, Source, strings
-from tracer.collectors.span_tree import Event, Node, activities, events, nodes, unique
+from tracer.collectors.span_tree import Event, Node, activities, direct, events, nodes, unique
 from tracer.collectors.steps import steps_from_messages
 from tracer.records import Outcome, Recording, Run, Span, Step, content_hash, run_id
 
@@ -52,6 +53,7 @@ FRAMEWORKS = {
     "langchain": "langchain",
 }
 """A word in a scope, a provider or an attribute's name -> the framework, the more specific first."""
+_FINAL = ("tool_result", "final_answer")
 _METADATA = ("metadata", "langfuse.observation.metadata", "langsmith.metadata")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -174,6 +176,18 @@ class _Teller:
     def _agent(self, node: Node, activity: Activity, ends: bool, source: Source) -> None:
         messages = activity.outputs if ends else activity.inputs
         self.brought[id(node)] += sorted(self.history.hear(messages, source))
+        if ends:
+            self._chain(sorted({*self.brought[id(node)], *self._used(node)}))
+
+    def _used(self, node: Node) -> list[int]:
+        """The calls and answers of the tools that an agent used itself."""
+        return [entry for below in direct(node, "tool") for entry in self.brought.get(id(below), ())]
+
+    def _chain(self, entries: Sequence[int]) -> None:
+        """What an agent said whose model calls nobody logged goes back to what stood before it."""
+        for before, entry in pairwise(entries):
+            if self.history.entries[entry].role == "assistant" and not self.history.parents[entry]:
+                self.history.parents[entry].add(before)
 
     def join_agents(self) -> None:
         """Declare what the tree and the links declare: a tool's span leads into the agent that works inside it, the
@@ -263,13 +277,21 @@ def _run(key: tuple[str, str], tree: Sequence[Node], steps: Sequence[Step], note
         task=_task(tree, steps),
         outcome=outcome,
         outcome_source=said_by,
-        answer=next(
-            (s.content for s in reversed(steps) if s.role == "assistant" and s.kind == "message" and s.content), None
-        ),
+        answer=_answer(steps),
         started=moment(min(starts, default=None)),
         ended=moment(max(ended, default=None)),
         notes=notes,
     )
+
+
+def _answer(steps: Sequence[Step]) -> str | None:
+    """The last thing that an agent said. smolagents' agents say it in a call of `final_answer`, which gives it back."""
+    said = (
+        step.content
+        for step in reversed(steps)
+        if step.content and ((step.role == "assistant" and step.kind == "message") or (step.kind, step.agent) == _FINAL)
+    )
+    return next(said, None)
 
 
 def _task(tree: Sequence[Node], steps: Sequence[Step]) -> str:

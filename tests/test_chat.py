@@ -369,3 +369,13 @@ def test_steps_are_numbered_and_only_look_back(messages: list[Message]) -> None:
     assert sum(step.kind in CALLS for step in steps) == sum(len(message.calls) for message in messages)
     for step in steps:
         assert all(parent < step.index and steps[parent].kind in CALLS for parent in step.parents)
+
+
+def test_what_ag2_passes_on_is_read_once() -> None:
+    """A call without words has Python's None for words; a content that joins listed answers is none of its own."""
+    call = {"id": "c1", "type": "function", "function": {"name": "price", "arguments": "{}"}}
+    answers = [{"tool_call_id": "c1", "role": "tool", "content": "1"}, {"tool_call_id": "c2", "content": "2"}]
+    assert normalise({"role": "assistant", "content": "None", "tool_calls": [call]}).text == ""
+    assert normalise({"role": "assistant", "content": "None"}).text == "None"
+    found = normalise({"role": "tool", "content": "1\n\n2", "tool_responses": answers})
+    assert [(result.id, result.content) for result in found.results] == [("c1", "1"), ("c2", "2")]

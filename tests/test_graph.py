@@ -4,6 +4,7 @@ import math
 import time
 import xml.etree.ElementTree as ET
 from io import BytesIO
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -122,6 +123,14 @@ def test_declared_parents_share_the_weight() -> None:
     found = {(each.source, each.target): (each.weight, each.reason) for each in declared_edges(steps)}
     third = (pytest.approx(1 / 3), "was given it, says the log")
     assert found == {(0, 1): (1.0, "answers call c1"), (0, 3): third, (1, 3): third, (2, 3): third}
+
+
+@pytest.mark.parametrize("kind", ["tool_call", "handoff"])
+def test_a_call_answers_no_call_though_it_has_an_id(kind: Any) -> None:
+    """The id is its own; what it was given is where it comes from."""
+    steps = said("found 417", "")
+    steps[1] = steps[1].model_copy(update={"kind": kind, "parents": (0,), "call_id": "c1"})
+    assert [each.reason for each in declared_edges(steps)] == ["was given it, says the log"]
 
 
 def test_a_parent_in_the_future_or_itself_makes_no_edge() -> None:

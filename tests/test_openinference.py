@@ -139,6 +139,33 @@ def test_a_langchain_tools_answer_is_its_content(read: Read, output: dict[str, A
     assert (result.content, result.tool_status) == ("420 EUR", "ok")
 
 
+@pytest.mark.parametrize(
+    ("well", "content", "status"), [(True, "420 EUR", "ok"), (True, "[]", "empty"), (False, "no such city", "error")]
+)
+def test_what_ag2_executed_is_the_answer_and_whether_it_went_well(
+    read: Read, well: bool, content: str, status: str
+) -> None:
+    """Its `execute_function` returns a pair of the two."""
+
+    def emit(tracer: Tracer) -> None:
+        output = json.dumps([well, {"name": "get_fare", "role": "function", "content": content}])
+        tool = {"openinference.span.kind": "TOOL", "tool.name": "get_fare", "output.value": output}
+        tracer.start_span("get_fare", attributes=tool).end()
+
+    result = read(emit).steps[1]
+    assert (result.content, result.tool_status) == (content, status)
+
+
+def test_an_agent_that_was_given_nothing_was_not_told_none(read: Read) -> None:
+    """AG2's instrumentor prints Python's None where the messages were not passed as an argument."""
+
+    def emit(tracer: Tracer) -> None:
+        found = {"openinference.span.kind": "AGENT", "agent.name": "buyer", "input.value": "None"}
+        tracer.start_span("buyer.generate_reply", attributes={**found, "output.value": "Two desks."}).end()
+
+    assert [(step.agent, step.content) for step in read(emit).steps] == [("buyer", "Two desks.")]
+
+
 def test_responses_items_are_read_from_the_output_value(read: Read) -> None:
     """The OpenAI Agents instrumentor flattens no Responses item; the span's JSON value holds them."""
     items = [{"type": "function_call", "call_id": "h1", "name": "transfer_to_accountant", "arguments": "{}"}]
@@ -252,6 +279,27 @@ def test_typed_contents_and_reasoning_are_told_apart(read: Read) -> None:
 
     (step,) = read(emit).steps
     assert (step.content, step.reasoning) == ("Answer.\n[image]", "Think.")
+
+
+def test_a_thought_that_is_a_message_of_its_own_goes_with_what_it_led_to(read: Read) -> None:
+    """As the OpenAI Agents instrumentor flattens a reasoning item of the Responses API before a call."""
+    thought = {
+        "message.role": "assistant",
+        "message.contents.0.message_content.type": "reasoning",
+        "message.contents.0.message_content.text": "Look it up.",
+    }
+    call = {
+        "message.role": "assistant",
+        "message.tool_calls.0.tool_call.id": "c1",
+        "message.tool_calls.0.tool_call.function.name": "get_fare",
+    }
+
+    def emit(tracer: Tracer) -> None:
+        found = {"openinference.span.kind": "LLM", **messages("output", thought, call)}
+        tracer.start_span("m", attributes=found).end()
+
+    (step,) = read(emit).steps
+    assert (step.kind, step.tool, step.reasoning) == ("tool_call", "get_fare", "Look it up.")
 
 
 def test_a_hostile_index_costs_nothing() -> None:

@@ -294,3 +294,53 @@ def test_a_role_that_is_unknown_is_the_one_that_was_not_known_then(side: str, ro
     assert activity is not None
     ((message,),) = [each for each in (activity.inputs, activity.outputs) if each]
     assert (message.role, message.text) == (role, "")
+
+
+def genai(*parts: tuple[str, dict[str, Any]]) -> str:
+    """Messages of one part each, as (role, part)."""
+    return json.dumps([{"role": role, "parts": [part]} for role, part in parts])
+
+
+def test_a_history_that_names_calls_by_their_items_repeats_none() -> None:
+    """The Agents instrumentation (0.62) writes `fc_1` in the history for the call that it put out as `call_1`."""
+    asked = {"type": "text", "content": "Fare?"}
+    answer = {"type": "tool_call_response", "id": "call_1", "response": "420 EUR"}
+
+    def made(name: str) -> dict[str, Any]:
+        return {"type": "tool_call", "name": "get_fare", "id": name, "arguments": {"city": "Oslo"}}
+
+    history = genai(("user", asked), ("assistant", made("fc_1")), ("tool", answer))
+    said = genai(("assistant", {"type": "text", "content": "420 EUR."}))
+    recording = run(
+        span(1, name="fares.agent", traceloop__span__kind="agent", gen_ai__agent__name="fares"),
+        span(
+            2,
+            1,
+            gen_ai__operation__name="chat",
+            gen_ai__input__messages=genai(("user", asked)),
+            gen_ai__output__messages=genai(("assistant", made("call_1"))),
+        ),
+        span(3, 1, gen_ai__operation__name="chat", gen_ai__input__messages=history, gen_ai__output__messages=said),
+    )
+    assert [step.kind for step in recording.steps] == ["message", "tool_call", "tool_result", "message"]
+    assert recording.steps[2].parents == (1,)
+
+
+def test_a_hand_off_to_nobody_known_makes_no_step() -> None:
+    """Its span is over before the taker is known; the call `transfer_to_...` tells."""
+    found = {"traceloop.span.kind": "handoff", "gen_ai.handoff.from_agent": "planner"}
+    made = span(1, name="planner → unknown.handoff").model_copy(update={"attributes": found})
+    assert openllmetry.activity(made) is None
+
+
+def test_a_crews_tasks_tell_what_no_model_call_does() -> None:
+    """Where CrewAI's model calls are not logged, a task has its description, its agent and its output."""
+    task = {"traceloop__span__kind": "task", "crewai__task__agent": "buyer", "crewai__task__description": "Two prices."}
+    recording = run(
+        span(1, name="crewai.workflow", gen_ai__operation__name="invoke_agent"),
+        span(2, 1, "Two prices..task", **task, traceloop__entity__output="A desk costs 249.50 EUR."),
+    )
+    assert [(step.agent, step.content, step.parents) for step in recording.steps] == [
+        ("user", "Two prices.", ()),
+        ("buyer", "A desk costs 249.50 EUR.", (0,)),
+    ]

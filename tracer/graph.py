@@ -75,7 +75,7 @@ def _parents(steps: Sequence[Step]) -> Iterable[tuple[int, int, float, str]]:
 
 
 def _why_parent(step: Step) -> str:
-    if step.call_id:
+    if step.call_id and step.kind not in {"tool_call", "handoff"}:  # a call names itself, and answers none
         return f"answers call {step.call_id}"
     return "is its result" if step.kind == "tool_result" else "was given it, says the log"
 
