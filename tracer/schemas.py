@@ -440,8 +440,6 @@ class DatabaseFile(Form):
 
 SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "ingest": (IngestReport, 1),
-    "collect": (CollectEvent, 1),
-    "watch": (WatchedRun, 1),
     "runs": (RunList, 1),
     "runs-rm": (Removed, 1),
     "show": (RunReport, 1),
@@ -449,6 +447,8 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "blame": (BlameReport, 1),
     "graph": (GraphReport, 1),
     "report": (WrittenReport, 1),
+    "collect": (CollectEvent, 1),
+    "watch": (WatchedRun, 1),
     "demo": (DemoReport, 1),
     "train-ranker": (TrainedRanker, 1),
     "train-failure": (TrainedFailure, 1),
