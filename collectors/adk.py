@@ -14,6 +14,7 @@ from typing import Any
 
 from tracer.collectors import gemini, genai
 from tracer.collectors.activity import Activity, as_text, first, text_of, tool_result
+from tracer.collectors.fields import items
 from tracer.collectors.message import Call, Message
 from tracer.collectors.messages import decode
 from tracer.collectors.payload import sealed, usage_of
@@ -68,7 +69,7 @@ def _asked(request: Any) -> tuple[Message, ...]:
     config = request.get("config")
     system = first(config, "system_instruction", "systemInstruction") if isinstance(config, dict) else None
     contents = request.get("contents")
-    found = [gemini.message(each, "user") for each in _list(contents) if gemini.is_content(each)]
+    found = [gemini.message(each, "user") for each in items(contents) if gemini.is_content(each)]
     if gemini.is_content(system):
         system = gemini.message(system, "system").text
     return (*([Message("system", as_text(system))] if system else []), *found)
@@ -112,7 +113,7 @@ def _tool(span: Span) -> Activity | None:
 
 def _response(event: Mapping[str, Any]) -> Any:
     content = event.get("content", event)
-    parts = _list(content.get("parts")) if isinstance(content, dict) else []
+    parts = items(content.get("parts")) if isinstance(content, dict) else []
     found = [first(part, "function_response", "functionResponse") for part in parts if isinstance(part, dict)]
     return next((each.get("response") for each in found if isinstance(each, dict)), event)
 
@@ -121,7 +122,3 @@ def _target(name: str, arguments: Any) -> str | None:
     """ADK hands over by the tool `transfer_to_agent`."""
     raw = decode(arguments)
     return text_of(raw.get("agent_name")) if name == "transfer_to_agent" and isinstance(raw, dict) else None
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

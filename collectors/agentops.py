@@ -12,6 +12,7 @@ from typing import Any, Literal
 from tracer.collectors.chat import child, where
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
+from tracer.collectors.fields import items
 from tracer.collectors.otel_python import unix_ns
 from tracer.collectors.otlp import canonical_id
 from tracer.collectors.scores import evaluation
@@ -109,7 +110,7 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
 
 def _events(raw: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     """Events stand as columns: names, times and attributes, each a list."""
-    names, times, attributes = (_list(raw.get(f"event_{column}")) for column in ("names", "timestamps", "attributes"))
+    names, times, attributes = (items(raw.get(f"event_{column}")) for column in ("names", "timestamps", "attributes"))
     return tuple(
         {
             "name": str(name),
@@ -128,13 +129,9 @@ def _end(attributes: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
 
 
 def _links(raw: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-    traces, spans = _list(raw.get("link_trace_ids")), _list(raw.get("link_span_ids"))
+    traces, spans = items(raw.get("link_trace_ids")), items(raw.get("link_span_ids"))
     pairs = ((canonical_id(trace, 16), canonical_id(span, 8)) for trace, span in zip(traces, spans, strict=False))
     return tuple({"trace_id": trace, "span_id": span, "attributes": {}} for trace, span in pairs if trace and span)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 COLLECTOR = Collector(NAME, detect, read)

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tracer.collectors.fields import items
 from tracer.records import Step
 
 KEY = "tracer"
@@ -74,15 +75,11 @@ def _added(trajectory: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         results = observation.get("results") if isinstance(observation, Mapping) else None
         words = {"content": step.get("message"), "reasoning": step.get("reasoning_content")}
         holders = [] if calls or (results and not step.get("message")) else [step]
-        yield from (words | _own(each) for each in (*holders, *_list(calls)))
-        yield from ({"content": each.get("content")} | _own(each) for each in _list(results) if _own(each))
+        yield from (words | _own(each) for each in (*holders, *items(calls)))
+        yield from ({"content": each.get("content")} | _own(each) for each in items(results) if _own(each))
 
 
 def _own(holder: Any) -> dict[str, Any]:
     extra = holder.get("extra") if isinstance(holder, Mapping) else None
     own = extra.get(KEY) if isinstance(extra, Mapping) else None
     return dict(own) if isinstance(own, Mapping) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

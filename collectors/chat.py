@@ -40,7 +40,7 @@ def detect(container: Container) -> str | None:
     """Ours when every value is a message or holds a list of messages."""
     values = [document.value for document in container.documents[:_SAMPLE]]
     if not values:
-        return "no JSON"
+        return "not JSON"
     if len(container.documents) == 1 and isinstance(values[0], list):
         values = values[0][:_SAMPLE]
         if not values:

@@ -30,7 +30,7 @@ def detect(container: Container) -> str | None:
     """Ours when an entry has the keys of the tree and of the session."""
     values = [each.value for each in container.documents[:_SAMPLE] if isinstance(each.value, Mapping)]
     if not values:
-        return "no JSON objects"
+        return "no JSON object"
     if any(all(key in value for key in _KEYS) for value in values):
         return None
     if all(value.get("type") == "summary" and "leafUuid" in value for value in values):

@@ -40,7 +40,7 @@ def detect(container: Container) -> str | None:
     """Ours when the first lines are those of a rollout of either era, or of the stream."""
     values = [each.value for each in container.documents[:_SAMPLE] if isinstance(each.value, Mapping)]
     if not values:
-        return "no JSON objects"
+        return "no JSON object"
     if any(test(values) for test in (_enveloped, _bare, _single, _streamed)):
         return None
     return "no 'session_meta' line, no head with bare items, no 'thread.started'"

@@ -13,4 +13,9 @@ def mapping(value: Any) -> Mapping[str, Any]:
 
 def objects(value: Any) -> list[Mapping[str, Any]]:
     """The objects of a list; none where it is no list."""
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+    return [each for each in items(value) if isinstance(each, Mapping)]
+
+
+def items(value: Any) -> list[Any]:
+    """The list, or an empty one."""
+    return value if isinstance(value, list) else []

@@ -29,7 +29,7 @@ _TELLING = frozenset({"human", "ai"})
 def detect(container: Container) -> str | None:
     """Ours: a stream of events, or a document with dumped messages."""
     if not container.documents or container.kind not in {"json", "jsonl"}:
-        return "no JSON"
+        return "not JSON"
     if _is_stream(container):
         return None
     values = (value for each in container.documents[:20] for value, _ in _walk(each.value, Pointer(file="")))

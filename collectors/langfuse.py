@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from tracer.collectors.chat import child, where
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
+from tracer.collectors.fields import mapping, objects
 from tracer.collectors.langfuse_span import HEAD
 from tracer.collectors.messages import decode
 from tracer.collectors.otel_python import unix_ns
@@ -146,11 +147,10 @@ def _parsed(raw: Any, trace: _Trace, at: Pointer) -> Span:
     if not isinstance(trace_id, str) or not isinstance(span_id, str) or not trace_id or not span_id:
         raise ValueError("no 'traceId' or no 'id'")
     parent = _of(raw, "parentObservationId")
-    metadata = decode(raw.get("metadata"))
-    metadata = dict(metadata) if isinstance(metadata, Mapping) else {}
-    scope = _mapping(metadata.pop("scope", None))
-    resource = _mapping(metadata.pop("resourceAttributes", None))
-    original = _mapping(metadata.pop("attributes", None))
+    metadata = dict(mapping(decode(raw.get("metadata"))))
+    scope = mapping(decode(metadata.pop("scope", None)))
+    resource = mapping(decode(metadata.pop("resourceAttributes", None)))
+    original = mapping(decode(metadata.pop("attributes", None)))
     level = _of(raw, "level")
     return Span(
         format=NAME,
@@ -195,7 +195,7 @@ def _of_root(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _events(raw: Mapping[str, Any], trace: _Trace, *, root: bool) -> tuple[dict[str, Any], ...]:
     """The scores of this observation; those of the whole trace stand with its root."""
-    listed = [each for each in _list(trace.fields.get("scores")) if isinstance(each, Mapping)]
+    listed = objects(trace.fields.get("scores"))
     mine = [each for each in listed if _of(each, "observationId") == raw.get("id")]
     mine += [each for each in listed if root and not _of(each, "observationId")]
     said = (evaluation(each.get("name"), _of(each, "stringValue"), each.get("value")) for each in mine)
@@ -207,15 +207,6 @@ def _of(value: Mapping[str, Any], camel: str) -> Any:
     if camel in value:
         return value[camel]
     return value.get("".join("_" + letter.lower() if letter.isupper() else letter for letter in camel))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    found = decode(value)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 COLLECTOR = Collector(NAME, detect, read)

@@ -13,6 +13,7 @@ from typing import Any
 from tracer.collectors.chat import child, where
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
+from tracer.collectors.fields import mapping
 from tracer.collectors.langsmith_run import INPUTS, METADATA, OUTPUTS, TYPE
 from tracer.collectors.messages import decode
 from tracer.collectors.otel_python import unix_ns
@@ -89,8 +90,8 @@ def _span(raw: Raw, at: Pointer) -> Span:
 
 def _parsed(raw: Raw, at: Pointer) -> Span:
     line = _ancestry(raw)
-    extra = _mapping(raw.get("extra"))
-    runtime = _mapping(extra.get("runtime"))
+    extra = mapping(decode(raw.get("extra")))
+    runtime = mapping(decode(extra.get("runtime")))
     parent = raw.get("parent_run_id") or (line[-2] if len(line) > 1 else None)
     error = raw.get("error")
     return Span(
@@ -122,8 +123,8 @@ def _attributes(raw: Raw, extra: Raw) -> dict[str, Any]:
         TYPE: raw.get("run_type") or "chain",
         INPUTS: decode(raw.get("inputs")),
         OUTPUTS: decode(raw.get("outputs")),
-        METADATA: _mapping(extra.get("metadata")) or None,
-        "langsmith.invocation_params": _mapping(extra.get("invocation_params")) or None,
+        METADATA: mapping(decode(extra.get("metadata"))) or None,
+        "langsmith.invocation_params": mapping(decode(extra.get("invocation_params"))) or None,
         "langsmith.trace.session_name": raw.get("session_name"),
         "langsmith.span.tags": raw.get("tags"),
         "langsmith.dotted_order": raw.get("dotted_order"),
@@ -136,18 +137,13 @@ def _attributes(raw: Raw, extra: Raw) -> dict[str, Any]:
 
 def _feedback(raw: Raw) -> tuple[dict[str, Any], ...]:
     """What people and evaluators said of the run: `feedback_stats` by key, or a list of feedback."""
-    stats = _mapping(raw.get("feedback_stats"))
+    stats = mapping(decode(raw.get("feedback_stats")))
     said = [evaluation(key, None, value.get("avg")) for key, value in stats.items() if isinstance(value, Mapping)]
     listed = raw.get("feedback")
     for each in listed if isinstance(listed, list) else []:
         if isinstance(each, Mapping):
             said.append(evaluation(each.get("key"), each.get("value"), each.get("score")))
     return tuple(event for event in said if event is not None)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    found = decode(value)
-    return found if isinstance(found, Mapping) else {}
 
 
 COLLECTOR = Collector(NAME, detect, read)

@@ -28,7 +28,7 @@ Event = tuple[Any, Pointer]
 def detect(container: Container) -> str | None:
     """Ours when one of the first values, or of those in a history, is an event of either version."""
     if not container.documents:
-        return "no JSON"
+        return "not JSON"
     lines = [each.value for each in container.documents[:_SAMPLE]]
     inside = [event for event, _ in _events(lines[0], Pointer(file=""))][:_SAMPLE]
     if any(version.is_event(value) for value in (lines if _by_line(container) else inside) for version in _VERSIONS):

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
+from tracer.collectors.fields import items, mapping, objects
 from tracer.errors import BadInputError
 from tracer.records import Pointer, Span
 
@@ -67,7 +68,7 @@ def group_spans(groups: Any, format_name: str, source: str, line: int | None, at
     """The spans of a list of resource groups that stands at a JSON pointer. Tempo keeps the same groups elsewhere."""
     for g, group in _objects(groups, source, line, at):
         try:
-            resource = attributes(_mapping(group.get("resource")).get("attributes"))
+            resource = attributes(mapping(group.get("resource")).get("attributes"))
         except ValueError as error:
             raise BadInputError(f"{_place(source, line, f'{at}/{g}')}: malformed resource: {error}") from error
         for scopes in SCOPE_LISTS:
@@ -84,7 +85,7 @@ def read_span(
 ) -> Span:
     """One span of a request; BadInputError names its place."""
     try:
-        status = _mapping(raw.get("status"))
+        status = mapping(raw.get("status"))
         return Span(
             format=format_name,
             trace_id=_required_id(raw, "traceId", 16),
@@ -99,8 +100,8 @@ def read_span(
             status=_status(status.get("code")),
             status_message=_text(status.get("message")),
             attributes=attributes(raw.get("attributes")),
-            events=tuple(_event(event) for event in _list(raw.get("events"))),
-            links=tuple(_link(link) for link in _list(raw.get("links"))),
+            events=tuple(_event(event) for event in items(raw.get("events"))),
+            links=tuple(_link(link) for link in items(raw.get("links"))),
             resource=resource,
             pointer=pointer,
         )
@@ -113,7 +114,7 @@ def read_span(
 def attributes(raw: Any) -> dict[str, Any]:
     """A list of {key, value: AnyValue} as a plain dict; the last of two equal keys wins."""
     found = {}
-    for item in _list(raw):
+    for item in items(raw):
         if not isinstance(item, dict) or not isinstance(item.get("key"), str):
             raise ValueError("an attribute without a key")
         found[item["key"]] = any_value(item.get("value"))
@@ -138,14 +139,14 @@ def any_value(value: Any) -> Any:
             case "doubleValue" | "double_value":
                 return content if isinstance(content, int | float) else str(content)
             case "arrayValue" | "array_value":
-                return [any_value(item) for item in _list(_mapping(content).get("values"))]
+                return [any_value(item) for item in items(mapping(content).get("values"))]
             case "kvlistValue" | "kvlist_value":
                 return _kvlist(content)
     return None
 
 
 def _kvlist(content: Any) -> dict[str, Any]:
-    pairs = [item for item in _list(_mapping(content).get("values")) if isinstance(item, dict)]
+    pairs = objects(mapping(content).get("values"))
     return {str(pair.get("key", "")): any_value(pair.get("value")) for pair in pairs}
 
 
@@ -212,7 +213,7 @@ def _status(code: Any) -> Status:
 
 
 def _event(raw: Any) -> dict[str, Any]:
-    event = _mapping(raw)
+    event = mapping(raw)
     return {
         "name": str(event.get("name") or ""),
         "time_ns": nanoseconds(_field(event, "timeUnixNano")),
@@ -221,7 +222,7 @@ def _event(raw: Any) -> dict[str, Any]:
 
 
 def _link(raw: Any) -> dict[str, Any]:
-    link = _mapping(raw)
+    link = mapping(raw)
     return {
         "trace_id": _required_id(link, "traceId", 16),
         "span_id": _required_id(link, "spanId", 8),
@@ -231,9 +232,9 @@ def _link(raw: Any) -> dict[str, Any]:
 
 def _log_events(request: Any) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
     """The named log records of a request that point at a span, as span events."""
-    for group in _list(_field(_mapping(request), "resourceLogs")):
-        for scope in _list(_field(_mapping(group), "scopeLogs")):
-            for record in map(_mapping, _list(_field(_mapping(scope), "logRecords"))):
+    for group in items(_field(mapping(request), "resourceLogs")):
+        for scope in items(_field(mapping(group), "scopeLogs")):
+            for record in map(mapping, items(_field(mapping(scope), "logRecords"))):
                 if event := log_event(record):
                     yield event
 
@@ -257,7 +258,7 @@ def _with_events(span: Span, events: list[dict[str, Any]]) -> Span:
 
 def _scope_name(scope: Mapping[str, Any]) -> str | None:
     found = _field(scope, "scope") or _field(scope, "instrumentationLibrary")
-    return _text(_mapping(found).get("name"))
+    return _text(mapping(found).get("name"))
 
 
 def _scoped(group: Mapping[str, Any]) -> bool:
@@ -282,14 +283,6 @@ def _objects(value: Any, source: str, line: int | None, path: str) -> Iterator[t
 
 def _place(source: str, line: int | None, path: str) -> str:
     return " ".join(part for part in (source, f"line {line}" if line else "", f"at {path}" if path else "") if part)
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str | None:

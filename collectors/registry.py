@@ -67,17 +67,19 @@ def _plugins() -> plugins.Plugins:
 def recognise(container: Container) -> Collector:
     """The first collector that calls the container its own; else one line that says why each did not.
 
-    A member of an archive that could not be opened raises BadInputError here, so that the others still load.
+    Formats that refuse for the same reason stand before it together. A member of an archive that could not be opened
+    raises BadInputError here, so that the others still load.
     """
     if container.defect:
         raise BadInputError(container.defect)
-    refusals = []
+    names: dict[str, list[str]] = {}
     for collector in cascade():
         refusal = collector.detect(container)
         if refusal is None:
             return collector
-        refusals.append(f"{collector.name} ({refusal})")
-    raise UnknownFormatError(f"{container.source}: not a format we know; tried {', '.join(refusals)}")
+        names.setdefault(refusal, []).append(collector.name)
+    tried = "; ".join(f"{', '.join(each)} ({reason})" for reason, each in names.items())
+    raise UnknownFormatError(f"{container.source}: not a format we know; tried {tried}")
 
 
 def derive(spans: Sequence[Span]) -> list[tuple[Recording, tuple[str, ...]]]:

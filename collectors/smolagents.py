@@ -43,7 +43,7 @@ class _Memory(NamedTuple):
 def detect(container: Container) -> str | None:
     """Ours when the first steps hold an action."""
     if container.kind not in {"json", "jsonl"}:
-        return "no JSON"
+        return "not JSON"
     return None if list(_memories(container)) else "no 'step_number' with what an action holds"
 
 

@@ -15,6 +15,7 @@ from tracer.collectors.chat import child, where
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
 from tracer.collectors.conversation import Conversation, recording
+from tracer.collectors.fields import items, objects
 from tracer.collectors.json_values import Document
 from tracer.collectors.message import Call, Message, Result
 from tracer.collectors.messages import normalise
@@ -77,7 +78,7 @@ def _recording(document: Document, source: str) -> Recording:
     value, at = document.value, Pointer(file=source, line=document.line)
     if not isinstance(value, Mapping) or not isinstance(value.get("trajectory"), list):
         raise BadInputError(f"{where(at)}: 'trajectory' is not a list of steps")
-    history = [each for each in _list(value.get("history")) if isinstance(each, Mapping)]
+    history = objects(value.get("history"))
     shown = [each for each in history if not each.get("is_demo")]
     agent = next((str(each["agent"]) for each in shown if each.get("agent")), "main")
     prompts = _prompts(shown, value["trajectory"], child(at, "history"))
@@ -88,14 +89,10 @@ def _recording(document: Document, source: str) -> Recording:
     return Recording(made.run.model_copy(update=_end(value.get("info"))), made.steps)
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
 def _prompts(shown: Sequence[Mapping[str, Any]], steps: Sequence[Any], at: Pointer) -> list[Message]:
     """What the agent was given before it acted; where there is no history, from the first step's own prompt."""
     if not shown and steps and isinstance(steps[0], Mapping):
-        shown = [each for each in _list(steps[0].get("query") or steps[0].get("messages")) if isinstance(each, Mapping)]
+        shown = objects(steps[0].get("query") or steps[0].get("messages"))
         shown = [each for each in shown if not each.get("is_demo")]
     found = []
     for number, entry in enumerate(shown):
@@ -130,7 +127,7 @@ def _steps(steps: Sequence[Any], shown: Sequence[Mapping[str, Any]], agent: str,
 
 def _said(step: Mapping[str, Any], entry: Mapping[str, Any], agent: str, at: Pointer) -> Message:
     """The thought, which is what SWE-agent calls the words before an action, and the model's own reasoning."""
-    blocks = _list(step.get("thinking_blocks") or entry.get("thinking_blocks"))
+    blocks = items(step.get("thinking_blocks") or entry.get("thinking_blocks"))
     words = next((step[key] for key in ("thought", "response") if isinstance(step.get(key), str) and step[key]), "")
     fields = {key: step.get(key) or entry.get(key) for key in ("reasoning_content", "reasoning")}
     content = [*(each for each in blocks if isinstance(each, Mapping)), {"type": "text", "text": words}]
@@ -139,7 +136,7 @@ def _said(step: Mapping[str, Any], entry: Mapping[str, Any], agent: str, at: Poi
 
 def _call(action: str, entry: Mapping[str, Any]) -> Call | None:
     """The action: of a model that calls functions, as it called it; else the line that was typed."""
-    called = _list(entry.get("tool_calls"))
+    called = items(entry.get("tool_calls"))
     if len(called) == 1 and isinstance(called[0], Mapping):
         return normalise({"role": "assistant", "content": None, "tool_calls": called}).calls[0]
     if not action:

@@ -33,7 +33,7 @@ def _items(container: Container) -> list[tuple[Any, Pointer]]:
 def detect(container: Container) -> str | None:
     """Ours when the first result has a reward and a trajectory."""
     if not container.documents:
-        return "no JSON"
+        return "not JSON"
     first = container.documents[0].value
     if isinstance(first, list):
         first = first[0] if first else None

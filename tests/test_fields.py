@@ -1,19 +1,30 @@
-"""Where an object or a list of them should be, anything may stand."""
+"""Fields of a log that may hold anything: what is of another type counts as empty."""
 
 from typing import Any
 
 import pytest
 
-from tracer.collectors.fields import mapping, objects
+from tracer.collectors.fields import items, mapping, objects
+
+ODD = (None, "text", 3, True, ("a",))
 
 
-@pytest.mark.parametrize(("value", "found"), [({"a": 1}, {"a": 1}), (None, {}), ([], {}), ("a", {}), (3, {})])
-def test_anything_but_an_object_is_an_empty_one(value: Any, found: dict[str, Any]) -> None:
-    """So that a reader may ask it for a key."""
-    assert mapping(value) == found
+@pytest.mark.parametrize("value", ODD)
+def test_what_is_neither_an_object_nor_a_list_counts_as_empty(value: Any) -> None:
+    """A text is no list of letters, and a tuple is nothing that JSON knows."""
+    assert (mapping(value), items(value), objects(value)) == ({}, [], [])
 
 
-@pytest.mark.parametrize(("value", "found"), [([{"a": 1}, 2], [{"a": 1}]), (None, []), ({"a": 1}, []), ("ab", [])])
-def test_only_the_objects_of_a_list_count(value: Any, found: list[Any]) -> None:
-    """So that a reader may walk it."""
-    assert objects(value) == found
+def test_an_object_and_a_list_come_back_as_they_are() -> None:
+    """Not copied: a log may be large."""
+    held: dict[str, Any] = {"a": 1}
+    listed = [held, 2]
+    assert mapping(held) is held
+    assert items(listed) is listed
+
+
+def test_objects_leaves_out_what_is_none() -> None:
+    """Their order stays."""
+    assert objects([{"a": 1}, 2, "x", [{}], {"b": 2}]) == [{"a": 1}, {"b": 2}]
+    assert mapping([{"a": 1}]) == {}
+    assert items({"a": 1}) == []

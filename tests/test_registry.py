@@ -38,8 +38,18 @@ def test_an_unknown_file_names_every_format_and_its_reason(tmp_path: Path) -> No
     line = str(raised.value)
     assert line.startswith(f"{tmp_path}/a.json: not a format we know; tried otlp_json (")
     assert "whowhen (no key 'mistake_agent')" in line
-    assert all(f"{collector.name} (" in line for collector in COLLECTORS)
+    groups = [each.partition(" (")[0] for each in line.partition("tried ")[2].split("; ")]
+    assert sorted(", ".join(groups).split(", ")) == sorted(each.name for each in COLLECTORS)
     assert "\n" not in line
+
+
+def test_formats_that_say_no_for_the_same_reason_share_it(tmp_path: Path) -> None:
+    """What is no JSON is refused by most; the line stays short enough to read."""
+    with pytest.raises(UnknownFormatError) as raised:
+        recognise(open_containers(_file(tmp_path, "plain words"))[0])
+    line = str(raised.value)
+    assert "tried otlp_json, otel_tempo_json, otel_jaeger_json, " in line
+    assert line.count("(not JSON)") == 1
 
 
 def test_a_damaged_member_of_an_archive_says_so_here(tmp_path: Path) -> None:
