@@ -86,6 +86,14 @@ def _clean(known: Known) -> bool:
     return not any(_strays(known, k) or _failed(known, k) for k in range(len(known.steps)))
 
 
+def _looked_up(known: Known, index: int) -> bool:
+    """Whether a tool answered a call that holds no number: nobody could have worked that out, or checked it."""
+    step = known.steps[index]
+    if step.kind != "tool_result" or _failed(known, index) or index == 0:
+        return False
+    return not any(each.isdigit() for each in known.steps[index - 1].arguments or "")
+
+
 FEATURES: dict[str, Feature] = {
     "thought_cost": Feature(1, lambda k, i: _capped(float(k.signals.cost[i, 0]))),
     "thought_values": Feature(1, lambda k, i: _capped(float(k.signals.values[i]))),
@@ -94,11 +102,13 @@ FEATURES: dict[str, Feature] = {
     "said_stray": Feature(1, lambda k, i: _capped(float(k.signals.stray[i, 2]))),
     "strays": Feature(1, lambda k, i: float(_strays(k, i))),
     "strays_first": Feature(1, lambda k, i: float(_first(k, i))),
+    "strays_upon": Feature(1, lambda k, i: float(i > 0 and _strays(k, i) and _strays(k, i - 1))),
     "tool_failed": Feature(0, lambda k, i: float(_failed(k, i))),
     "tool_failed_last": Feature(1, lambda k, i: float(_last_failure(k, i))),
     "tool_asked_again": Feature(0, lambda k, i: float(_failed(k, i) and _asked_again(k, i))),
     "tool_answered": Feature(0, lambda k, i: float(k.steps[i].kind == "tool_result" and not _failed(k, i))),
-    "tool_answered_alone": Feature(1, lambda k, i: float(k.steps[i].kind == "tool_result" and _clean(k))),
+    "tool_looked_up": Feature(0, lambda k, i: float(_looked_up(k, i))),
+    "tool_looked_up_alone": Feature(1, lambda k, i: float(_looked_up(k, i) and _clean(k))),
     "reach": Feature(1, lambda k, i: float(k.signals.reach[i])),
     "onward": Feature(1, lambda k, i: float(k.signals.onward[i])),
     "structure": Feature(1, lambda k, i: math.log(max(FLOOR, k.prior[i]))),

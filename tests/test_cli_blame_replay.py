@@ -104,3 +104,13 @@ def test_a_mistake_gets_one_line(call: Call, app: str, arguments: tuple[str, ...
     assert (done.code, done.out) == (2, "")
     assert words in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_a_run_of_unknown_outcome_is_not_searched_for_a_failure(call: Call, app: str, tmp_path: Path) -> None:
+    """Else its last step would take the blame for an end that may have been right."""
+    (tmp_path / "unknown.json").write_text(json.dumps(HISTORY), encoding="utf-8")
+    assert call("ingest", "unknown.json").code == 0
+    done = call("blame", "@last", "--replay", "--with", f"{app}:replay")
+    assert (done.code, len(done.err.splitlines())) == (3, 1)
+    assert "--truth agreement" in done.err
+    assert call("blame", "@last", "--replay", "--with", f"{app}:replay", "--assume", "failed").code == 0

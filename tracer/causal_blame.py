@@ -93,6 +93,11 @@ def _replayed(
     from tracer.replaying import Lived
 
     run, steps, edges, _ = explained
+    if causal.truth == "outcome" and run.outcome == "unknown" and options.assume != "failed":
+        raise BadInputError(
+            f"how run {run.id} ended is not known, so no end can be called a better one: "
+            f"`tracer mark {run.id} --failed`, or --truth agreement"
+        )
     setting = setting_of(path, str(causal.replayer), Recording(run, tuple(steps)))
 
     def lived(forks: Sequence[Fork]) -> list[Lived]:
