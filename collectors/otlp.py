@@ -70,7 +70,7 @@ def group_spans(groups: Any, format_name: str, source: str, line: int | None, at
         try:
             resource = attributes(mapping(group.get("resource")).get("attributes"))
         except ValueError as error:
-            raise BadInputError(f"{_place(source, line, f'{at}/{g}')}: malformed resource: {error}") from error
+            raise BadInputError(f"{_place(source, line, f'{at}/{g}/resource')}: {error}") from error
         for scopes in SCOPE_LISTS:
             for s, scope in _objects(group.get(scopes), source, line, f"{at}/{g}/{scopes}"):
                 name = _scope_name(scope)
