@@ -50,10 +50,13 @@ T = TypeVar("T")
 class Named(NamedTuple):
     """What a method said of a run, and what it cost."""
 
-    step: int | None
+    step: int
+    """The first of its order, also where the method is not sure of it."""
     forks: int = 0
     sentence: bool | None = None
     """Whether the sentence is the label's; None where the level does not apply."""
+    sure: bool = True
+    """False where the method finds that no step is decisive."""
 
 
 def bench_world(
@@ -106,14 +109,13 @@ def _measured(
         path.append((found.forks, found.step))
 
     told = replay_blame(run, steps, replayer, stated, edges=edges, sharpened=white, watch=watch)
-    decisive = told.found.decisive >= 0.5
     step = told.finding.candidates[0].step
     inside = _drilled(recording, label) if label["status"] == "decisive" and step == label["step"] else None
     return (
         {
             "surprisal": Named(int(np.argmax(seen.cost.sum(axis=1)))),
             "white-box": Named(int(np.argmax(white))),
-            "replay": Named(step if decisive else None, told.found.forks, inside),
+            "replay": Named(step, told.found.forks, inside, sure=told.found.decisive >= 0.5),
         },
         path,
         [*measured_edges(seen), *told.edges],
@@ -145,7 +147,7 @@ def _exhausted(steps: Sequence[Step], replayer: Replayer) -> Named:
     rates = [*(hits / EVERY for hits in _hits(steps, replayer, places, EVERY)), 0.0]
     falls = [before - after for before, after in pairwise(rates)]
     largest = int(np.argmax(falls))
-    return Named(places[largest] if falls[largest] >= LEAST else None, EVERY * len(places))
+    return Named(places[largest], EVERY * len(places), sure=falls[largest] >= LEAST)
 
 
 def _hits(steps: Sequence[Step], replayer: Replayer, places: Sequence[int], each: int) -> list[int]:
@@ -156,15 +158,15 @@ def _hits(steps: Sequence[Step], replayer: Replayer, places: Sequence[int], each
 
 
 def _scored(named: Named, steps: Sequence[Step], edges: Sequence[Edge], label: Mapping[str, Any]) -> dict[str, Any]:
-    """Right or wrong at each level; `named` tells whether a step was named at all."""
-    step, forks, sentence = named
-    right = step is not None and step == label["step"]
+    """Right or wrong at each level; `named`: whether the method holds any step to be decisive."""
+    step, forks, sentence, sure = named
+    right = step == label["step"]
     return {
-        "named": step is not None,
-        "agent": step is not None and blamed(steps, step) == label["agent"],
+        "named": sure,
+        "agent": blamed(steps, step) == label["agent"],
         "step": right,
         "sentence": sentence,
-        "source": right or (step is not None and _call_behind(steps, step, label["step"])),
+        "source": right or _call_behind(steps, step, label["step"]),
         "path": right and _travels(steps, edges, label),
         "forks": forks,
     }

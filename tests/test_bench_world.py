@@ -44,9 +44,10 @@ def test_a_way_that_nobody_took_is_no_path() -> None:
     assert not _scored(Named(2), STEPS, [], LABEL)["path"]
 
 
-def test_naming_nothing_is_right_at_no_level() -> None:
-    found = _scored(Named(None), STEPS, CHAIN, LABEL)
-    assert not any(found[level] for level in ("named", "agent", "step", "source", "path"))
+def test_a_step_that_leads_without_being_decisive_is_scored_and_not_named() -> None:
+    """As the ranker's first step is, whatever its verdict; in runs without a decisive step `named` is what counts."""
+    found = _scored(Named(2, 7, None, sure=False), STEPS, CHAIN, LABEL)
+    assert (found["named"], found["step"]) == (False, True)
 
 
 def test_edges_are_counted_by_origin_and_together_without_the_similar_ones() -> None:
