@@ -157,7 +157,7 @@ def live(setting: Setting, forks: Sequence[Fork], budget: Budget = NO_BUDGET, pr
     """Live those forks that the keeper does not hold, in batches, each kept at once, until the budget ends."""
     keys = {fork: key(setting, fork) for fork in forks}
     held = setting.keeper.held(keys.values())
-    found = {fork: held[keys[fork]] for fork in keys if keys[fork] in held}
+    found = {fork: _judged(setting, held[keys[fork]]) for fork in keys if keys[fork] in held}
     left = [fork for fork in keys if fork not in found]
     size, drawn, spent = getattr(setting.replayer, "batch", BATCH), 0, 0
     with closing(_Pending(setting.keeper)) as pending:
@@ -174,6 +174,12 @@ def live(setting: Setting, forks: Sequence[Fork], budget: Budget = NO_BUDGET, pr
             drawn += len(batch)
             spent += _tokens(new) or 0
     return Told(found, drawn, ended=False)
+
+
+def _judged(setting: Setting, held: Recording) -> Recording:
+    """A fork lived before the right answer was named is judged by it now."""
+    ended = _outcome(setting.recording.run, Lived((), held.run.outcome, held.run.answer))
+    return held._replace(run=held.run.model_copy(update={"outcome": ended}))
 
 
 class _Pending:

@@ -171,6 +171,14 @@ def test_where_the_replayer_does_not_know_the_expected_answer_decides() -> None:
     assert blind.settles is None
 
 
+def test_forks_lived_before_the_right_answer_was_named_are_judged_by_it_afterwards() -> None:
+    """Naming it is the advice that such a replay gives: nothing has to be lived again for it."""
+    shelf, change = Shelf(), edited("It saw 12.")
+    replay(setting(Team(says=False), recording(expected=None), shelf), 1, change)
+    found = replay(setting(Team(says=False), recording(), shelf), 1, change)
+    assert (found.drawn, found.changed.flips, found.changed.unknown) == (0, 10, 0)
+
+
 def test_where_no_outcome_is_known_another_answer_is_a_flip() -> None:
     """The run's answer is compared, equal numbers in another spelling counting as one."""
     of = recording("unknown", answer="4,711", expected=None)

@@ -1,6 +1,6 @@
 """Forks, and how a replayer is found by its name."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -170,6 +170,13 @@ def test_a_simple_function_may_return_steps_or_an_outcome_or_both(value: object,
     """Whatever it can say."""
     found = lived(value, "f")
     assert (found.outcome, len(found.steps)) == (outcome, count)
+
+
+@pytest.mark.parametrize("wrap", [lambda said: said, lambda said: (said, "unknown")])
+def test_an_answer_that_is_not_named_is_the_one_in_the_last_words(wrap: Callable[[object], object]) -> None:
+    """Else the expected answer of the run could decide nothing."""
+    assert lived(wrap(steps("so", "FINAL ANSWER: 42")), "f").answer == "42"
+    assert lived((steps("FINAL ANSWER: 42"), True, "43"), "f").answer == "43"
 
 
 @pytest.mark.parametrize(

@@ -656,3 +656,19 @@ def test_a_fork_that_is_kept_already_stays_as_it_is(store: Store) -> None:
     assert [run.id for run in store.forks(of.run.id)] == [lived.run.id]
     store.database.all("INSERT INTO forks SELECT * FROM forks")
     assert store.verify() == [f"fork {lived.run.id} is there 2 times"]
+
+
+def test_a_full_disk_is_told_in_one_line_and_leaves_no_half_database(tmp_path: Path) -> None:
+    """Files may grow to 600,000 bytes: enough for a blank database, too little for the run."""
+    (tmp_path / "a.json").write_text(f'[{{"role": "user", "content": "{"why " * 500_000}"}}]')
+    code = """
+import resource, sys
+from tracer.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, resource.RLIM_INFINITY))
+sys.exit(main(["ingest", "a.json"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: the database cannot be read or written: ")
+    assert done.returncode == DatabaseError.exit_code
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

@@ -48,6 +48,7 @@ def ingest(
     """
     from tracer.collectors.ingest import ingest as load
     from tracer.config import database_path
+    from tracer.database import remove
     from tracer.redaction import make_redactor
     from tracer.store import Store
 
@@ -60,7 +61,7 @@ def ingest(
         finally:
             if is_new and store.is_blank():  # removed while we hold it, so that nobody else can have written to it
                 with suppress(OSError):
-                    path.unlink()
+                    remove(path)
 
 
 def collect(

@@ -52,8 +52,8 @@ class Database:
             if "interrupt" in str(error).lower():
                 raise KeyboardInterrupt from error
             raise
-        except duckdb.IOException as error:  # a full or vanished disk, a damaged block
-            raise DatabaseError(f"the database cannot be read or written: {str(error).splitlines()[0]}") from error
+        except duckdb.IOException as error:
+            raise _disk_trouble(error) from error
 
     def insert(self, table: str, batch: Sequence[Mapping[str, Any]]) -> None:
         """Append rows in one go."""
@@ -95,7 +95,10 @@ class Database:
         except BaseException:
             self.connection.rollback()
             raise
-        self.connection.commit()
+        try:
+            self.connection.commit()
+        except duckdb.TransactionException as error:  # one process writes, so nobody else can be in the way
+            raise _disk_trouble(error) from error
 
     @contextmanager
     def _as_relation(
@@ -128,6 +131,9 @@ def connect(path: Path, *, read_only: bool = False, wait: float = WAIT) -> duckd
             return _open(path, True, wait)
         if behind:
             migrate(connection)
+    except (duckdb.IOException, duckdb.TransactionException) as error:
+        connection.close()
+        raise _disk_trouble(error) from error
     except BaseException:
         connection.close()
         raise
@@ -151,7 +157,20 @@ def _create(path: Path) -> None:
     except (OSError, duckdb.Error):
         return  # opening it under its own name gives the reason, or does without links
     finally:
-        half.unlink(missing_ok=True)
+        remove(half)
+
+
+def remove(path: Path) -> None:
+    """Delete a database with its journal, beside which the next one could not be opened."""
+    for name in (path.name, f"{path.name}.wal"):
+        path.with_name(name).unlink(missing_ok=True)
+
+
+def _disk_trouble(error: duckdb.Error) -> DatabaseError:
+    """A full or vanished disk, or a damaged block, in one line."""
+    reason = str(error).splitlines()[0].rpartition("Failed to commit: ")[2]
+    advice = ": make room, then run the same again" if "No space left" in reason else ""
+    return DatabaseError(f"the database cannot be read or written: {reason}{advice}")
 
 
 def require(path: Path) -> None:

@@ -29,7 +29,7 @@ class LiveRow(NamedTuple):
 
 def live_table(rows: Sequence[LiveRow]) -> Table:
     """The newest runs with their states, the newest last."""
-    table = Table(box=None, pad_edge=False, caption=_caption(rows), caption_justify="left")
+    table = Table(box=None, pad_edge=False, expand=True, caption=_caption(rows), caption_justify="left")
     for heading in ("run", "state", "steps", "agents", "framework", "task"):
         table.add_column(heading, no_wrap=True, ratio=1 if heading == "task" else None, overflow="ellipsis")
     for row in rows[-_SHOWN:]:

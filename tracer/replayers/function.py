@@ -1,7 +1,8 @@
 """The simple form: a function `replay(prefix_steps, edited_step)` that gives the new steps, or how it ended.
 
 It may return new steps (`tracer.records.Step`, or dicts with at least `agent` and `content`), an outcome ("success",
-"failure", "unknown", True, False), both as a tuple (steps, outcome) or (steps, outcome, answer), or a `Lived`.
+"failure", "unknown", True, False), both as a tuple (steps, outcome) or (steps, outcome, answer), or a `Lived`. An
+answer that it does not name is the one in its last words, as in a chat loop.
 `edited_step` is None where nothing is edited. Where it has parameters named `seed` or `run` it is given them.
 """
 
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 
 from tracer.errors import TracerError
 from tracer.records import Outcome, Recording, Step
+from tracer.replayers.messages import answer_of
 from tracer.replaying import Fork, Lived, ReplayError
 
 OUTCOMES: dict[Any, Outcome] = {
@@ -87,10 +89,11 @@ def lived(value: Any, name: str) -> Lived:
     if value is None or isinstance(value, bool | str):
         return Lived((), outcome(value, name), None)
     if isinstance(value, tuple) and len(value) in _TUPLES and isinstance(value[0], Sequence | tuple):
-        steps, ended, *answer = value
-        return Lived(_steps(steps, name), outcome(ended, name), str(answer[0]) if answer and answer[0] else None)
+        steps, ended, *answer = _steps(value[0], name), *value[1:]
+        return Lived(steps, outcome(ended, name), str(answer[0]) if answer and answer[0] else answer_of(steps))
     if isinstance(value, Sequence):
-        return Lived(_steps(value, name), "unknown", None)
+        steps = _steps(value, name)
+        return Lived(steps, "unknown", answer_of(steps))
     raise ReplayError(f"{name} returned {type(value).__name__}: return new steps, an outcome, or (steps, outcome)")
 
 
