@@ -46,7 +46,7 @@ def replay(prefix_steps, edited_step, seed):
 replay.correct = lambda prefix, step: step.model_copy(update={"content": "It saw 12."}) if step.index == 1 else None
 
 def mute(prefix_steps, edited_step):
-    return [{"agent": "writer", "content": "Hm."}]
+    return [{"agent": "writer", "content": "Hm, let me think. " * 50}]  # many words, and no answer in them
 
 def breaks(prefix_steps, edited_step):
     raise RuntimeError("the vendor is down \\x1b[31m")
