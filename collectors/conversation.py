@@ -91,7 +91,7 @@ def stated_outcome(facts: Mapping[str, Any]) -> tuple[Outcome, str | None]:
     """A verdict that stands beside the messages: a truth value, or a score of 0 or 1. Anything between says nothing."""
     for key in _OUTCOME_KEYS:
         value = facts.get(key)
-        if isinstance(value, bool | int | float):
+        if isinstance(value, (bool, int, float)):
             if value >= 1:
                 return "success", key
             if value <= 0:

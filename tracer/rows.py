@@ -125,12 +125,15 @@ def to_json(value: Any) -> str | None:
     """JSON text of a nested value, whatever a hostile log put into it; None stays None."""
     if value is None:
         return None
-    if isinstance(value, Pointer):  # one for each step, and flat
-        value = value.__dict__
     try:
+        if type(value) is Pointer:  # one for each step, and flat
+            return _dumps(value.__dict__).decode()
         return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
     except orjson.JSONEncodeError:  # a lone surrogate, an integer over 64 bits, or nesting over 254
         return json.dumps(_tame(value), ensure_ascii=False)
+
+
+_dumps = orjson.dumps
 
 
 def _plain(value: Any) -> Any:
