@@ -44,12 +44,7 @@ def looks_like_json(text: str) -> bool:
 
 def loads(text: str) -> Any:
     """One JSON value; ValueError where it is none, BadInputError where it nests too deep."""
-    return _loads(text, digits=_has_many_digits(text))
-
-
-def _loads(text: str, *, digits: bool) -> Any:
-    """One JSON value; `digits` where there may be twenty of them in a row."""
-    if not (digits and _WIDE_INTEGER.search(text)):
+    if not _has_wide_integer(text):
         try:
             value = orjson.loads(text)
             if text.count("[") + text.count("{") > MAX_DEPTH:
@@ -64,9 +59,10 @@ def _loads(text: str, *, digits: bool) -> Any:
     return _writable(_DECODER.decode(text))
 
 
-def _has_many_digits(text: str) -> bool:
+def _has_wide_integer(text: str) -> bool:
     """Twenty digits in a row cover four places in a row of every fifth: looking at those alone is much quicker."""
-    return b"0000" in text[::5].encode("utf-8", "replace").translate(_DIGITS)
+    some = text[::5].encode("utf-8", "replace").translate(_DIGITS)
+    return b"0000" in some and _WIDE_INTEGER.search(text) is not None
 
 
 def documents(text: str) -> tuple[Document, ...]:
@@ -88,11 +84,10 @@ def _whole(text: str) -> tuple[Document, ...]:
 def _lines(text: str) -> tuple[Document, ...]:
     """JSON Lines, or () when some line is no value of its own."""
     found = []
-    digits = _has_many_digits(text)  # one look at all of it, and where it finds nothing none at the lines
     for number, line in _split(text):
         if line.strip():
             try:
-                found.append(Document(_loads(line, digits=digits and _has_many_digits(line)), number))
+                found.append(Document(loads(line), number))
             except ValueError:
                 return ()
     return tuple(found)

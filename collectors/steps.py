@@ -52,8 +52,10 @@ def steps_from_messages(messages: Sequence[Message]) -> tuple[Step, ...]:
     steps: list[Step] = []
     by_id: dict[str, _Open] = {}
     unanswered: list[_Open] = []
+    speakers: dict[tuple[str, str | None], _Speaker] = {}  # few, who take many turns
     for message in messages:
-        speaker = _speaker(message)
+        who = (message.role, message.agent)
+        speaker = speakers.get(who) or speakers.setdefault(who, _speaker(message))
         if _only_speaks(message):
             steps.append(_speech_step(message, speaker, len(steps)))
             continue

@@ -39,13 +39,14 @@ class Record(BaseModel):
     @classmethod
     def trusted(cls, fields: dict[str, Any]) -> Self:
         """A record of fields that are known to be right, without the check that takes most of the time of making one.
+        The fields become its own: whoever hands them over lets go of them.
 
         For the records that a log has one of per message, in kinds without default factories. All of its fields count
         as given, in one set for all records of the kind: no frozen record changes it, and a copy has its own.
         """
         made = cls.__new__(cls)
         defaults, names = _blank(cls)
-        _set(made, "__dict__", defaults | fields)
+        _set(made, "__dict__", defaults | fields if len(fields) < len(defaults) else fields)
         _set(made, "__pydantic_fields_set__", names)
         _set(made, "__pydantic_extra__", None)
         _set(made, "__pydantic_private__", None)

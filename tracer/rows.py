@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -66,15 +67,16 @@ def record_table(records: Sequence[Record], more: Mapping[str, Sequence[Any]]) -
     import pyarrow as pa
 
     kind = type(records[0])
-    nested, fields = JSON_FIELDS[kind], [record.__dict__ for record in records]
+    nested, names = JSON_FIELDS[kind], columns(kind)
     arrays = {name: _array(cells) for name, cells in more.items()}
-    for name in columns(kind):
-        cells = [values[name] for values in fields]
+    fields = list(map(vars, records))
+    for name in names:
+        cells = list(map(itemgetter(name), fields))
         arrays[name] = _array(list(map(to_json, cells))) if name in nested else _column(cells)
     return pa.table(arrays)
 
 
-def _column(cells: list[Any]) -> pa.Array:
+def _column(cells: Sequence[Any]) -> pa.Array:
     """A column of cells as `_cell` gives them; texts are tried as they are, for few hold what Arrow cannot."""
     if _kind(cells) in {str, int, float, bool, None} or not any(cells):
         with suppress(UnicodeEncodeError):
