@@ -138,13 +138,13 @@ def listed(values: Any, at: Pointer) -> list[Message]:
     """The messages of a list, each with its place in the file."""
     if not isinstance(values, list):
         raise BadInputError(f"{where(at)}: not a list of messages")
-    return _messages(values, [child(at, str(position)) for position in range(len(values))])
+    return _messages(values, _children(at, len(values)))
 
 
 def _messages(values: Sequence[Any], pointers: Sequence[Pointer]) -> list[Message]:
     found = []
     for value, pointer in zip(values, pointers, strict=True):
-        if not isinstance(value, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):  # an abstract type takes long to ask
             raise BadInputError(f"{where(pointer)}: a message is {type(value).__name__}, not an object")
         found.append(normalise(value, pointer))
     return found
@@ -155,6 +155,12 @@ def child(at: Pointer, key: str) -> Pointer:
     escaped = key if key.isdecimal() else key.replace("~", "~0").replace("/", "~1")
     path = f"{at.path or ''}/{escaped}"
     return Pointer.trusted({"file": at.file, "member": at.member, "line": at.line, "path": path})
+
+
+def _children(at: Pointer, count: int) -> list[Pointer]:
+    """The items of a list."""
+    shared, path = {"file": at.file, "member": at.member, "line": at.line}, at.path or ""
+    return [Pointer.trusted({**shared, "path": f"{path}/{position}"}) for position in range(count)]
 
 
 def where(at: Pointer) -> str:
@@ -168,8 +174,9 @@ def with_text_actions(messages: Sequence[Message]) -> list[Message]:
     found = list(messages)
     for position in range(1, len(found)):
         before, after = found[position - 1], found[position]
-        command = _ACTION.search(before.text) if before.role == "assistant" and not before.calls else None
-        if command and after.role == "user" and _OBSERVATION.match(after.text):
+        if after.role != "user" or before.role != "assistant" or before.calls or not _OBSERVATION.match(after.text):
+            continue
+        if command := _ACTION.search(before.text):
             outcome = from_text(after.text)
             found[position - 1] = before._replace(calls=(Call("bash", command[1]),))
             found[position] = after._replace(text="", results=(Result(after.text, None, "bash", *outcome),))

@@ -77,13 +77,13 @@ def open_containers(path: Path) -> list[Container]:
             return [_open_folder(path)]
         if not path.is_file():  # asked first: opening a named pipe would wait for ever
             raise BadInputError(f"{source}: {_what_instead(path)}")
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:  # a buffer would mean one copy more of the whole file
             if file.read(len(_SQLITE)) == _SQLITE:
                 file.seek(0)
                 return [Container(source, "sqlite", digest=hashlib.file_digest(file, "sha256").hexdigest())]
             _refuse_large(source, path.stat().st_size)
             file.seek(0)
-            data = file.read()
+            data = file.readall()
     except OSError as error:
         raise BadInputError(f"{source}: cannot be read: {error.strerror or error}") from error
     if archive.is_gzip(data):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from tracer.collectors.message import Message
@@ -10,6 +11,7 @@ from tracer.collectors.messages import merge_reasoning
 from tracer.collectors.steps import steps_from_messages
 from tracer.records import Outcome, Recording, Run, content_hash, run_id
 
+_STARTED = attrgetter("started")
 _OUTCOME_KEYS = ("reward", "success", "is_correct", "correct", "resolved", "passed")
 
 
@@ -80,7 +82,7 @@ def recording(conversation: Conversation, source: str, format_name: str, **facts
         task=next((each.text for each in messages if each.role in {"user", "human"} and each.text), ""),
         outcome=outcome,
         outcome_source=outcome_source,
-        started=next((each.started for each in messages if each.started), None),
+        started=next(filter(None, map(_STARTED, messages)), None),
         notes=conversation.notes,
         **facts,
     )
@@ -91,7 +93,7 @@ def stated_outcome(facts: Mapping[str, Any]) -> tuple[Outcome, str | None]:
     """A verdict that stands beside the messages: a truth value, or a score of 0 or 1. Anything between says nothing."""
     for key in _OUTCOME_KEYS:
         value = facts.get(key)
-        if isinstance(value, bool | int | float):
+        if isinstance(value, (bool, int, float)):
             if value >= 1:
                 return "success", key
             if value <= 0:

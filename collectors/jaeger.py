@@ -51,7 +51,10 @@ def read(container: Container) -> Batch:
 
 def _places(container: Container, *, strict: bool) -> Iterator[_Place]:
     """Each raw span: of an answer's traces, of one trace, of an array of either, or alone on its line."""
-    waiting = [(document.value, Pointer(file=container.source, line=document.line)) for document in container.documents]
+    waiting = [
+        (document.value, Pointer.trusted({"file": container.source, "line": document.line}))
+        for document in container.documents
+    ]
     waiting.reverse()
     while waiting:
         value, at = waiting.pop()

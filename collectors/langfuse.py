@@ -94,7 +94,7 @@ def _is_observation(value: Any) -> bool:
 def _traces(container: Container) -> Iterator[_Trace]:
     loose: list[tuple[Any, Pointer]] = []
     for document in container.documents:
-        at = Pointer(file=container.source, line=document.line)
+        at = Pointer.trusted({"file": container.source, "line": document.line})
         for value, place in _items(document.value, at):
             if isinstance(value, Mapping) and isinstance(value.get("observations"), list):
                 yield _trace(value, place)

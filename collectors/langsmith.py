@@ -62,7 +62,7 @@ def _says_nothing(value: Any) -> bool:
 
 def _runs(container: Container) -> Iterator[tuple[Raw, Pointer]]:
     for document in container.documents:
-        yield from _within(document.value, Pointer(file=container.source, line=document.line), 0)
+        yield from _within(document.value, Pointer.trusted({"file": container.source, "line": document.line}), 0)
 
 
 def _within(value: Any, at: Pointer, depth: int) -> Iterator[tuple[Raw, Pointer]]:

@@ -69,6 +69,8 @@ ITEM_RESULTS = frozenset(
 )
 
 
+_ITEM = "reasoning item"
+_OBJECTS = (dict, Mapping)
 SPEECH_KEYS = frozenset({"role", "content", "name"})
 """What a message has that only says something."""
 
@@ -84,10 +86,12 @@ class _Content(NamedTuple):
 
 def normalise(message: Mapping[str, Any], pointer: Pointer | None = None) -> Message:
     """The common shape of one message or Responses item; BadInputError when it is no object."""
-    if not isinstance(message, Mapping):
+    if not isinstance(message, _OBJECTS):  # the plain type first: asking an abstract one takes its time
         raise BadInputError(f"a message is {type(message).__name__}, not an object")
     if _is_speech(message):
-        return Message(message["role"], message["content"], _agent(message), pointer=pointer)
+        name = message.get("name")
+        agent = name if isinstance(name, str) and name.strip() else None
+        return Message(message["role"], message["content"], agent, pointer=pointer)
     kind = _type(message)
     if kind in ITEM_CALLS:
         return _call_item(message, kind, pointer)
@@ -95,7 +99,7 @@ def normalise(message: Mapping[str, Any], pointer: Pointer | None = None) -> Mes
         result = _result(message.get("output"), message, message.get("call_id"))
         return Message("tool", agent=_agent(message), results=(result,), pointer=pointer)
     if kind == "reasoning" and "role" not in message:
-        _, thought = reasoning.gather("", reasoning.from_item(message, "reasoning item"))
+        _, thought = reasoning.gather("", reasoning.from_item(message, _ITEM))
         return Message("assistant", "", _agent(message), *thought, pointer=pointer)
     return _chat_message(message, pointer)
 
@@ -160,7 +164,7 @@ def _is_speech(message: Mapping[str, Any]) -> bool:
         and message.keys() <= SPEECH_KEYS
         and role not in {"tool", "function"}
         and content.lstrip()[:1] not in {"[", '"', ""}
-        and "think" not in content
+        and ("<" not in content or "think" not in content)  # one character is found quickest
     )
 
 
@@ -314,6 +318,8 @@ def _text_or_none(value: Any) -> str | None:
 
 def merge_reasoning(messages: Sequence[Message]) -> list[Message]:
     """Give a reasoning item to the message or call that it led to: Responses logs keep them apart."""
+    if not any(message.reasoning_origin == _ITEM for message in messages):
+        return list(messages)
     merged: list[Message] = []
     for message in messages:
         before = merged[-1] if merged else None
@@ -329,7 +335,7 @@ def merge_reasoning(messages: Sequence[Message]) -> list[Message]:
 
 
 def _only_thinks(message: Message) -> bool:
-    return message.reasoning_origin == "reasoning item" and not (message.text or message.calls or message.results)
+    return message.reasoning_origin == _ITEM and not (message.text or message.calls or message.results)
 
 
 def _joined(first: Message, second: Message) -> dict[str, Any]:

@@ -52,8 +52,14 @@ def steps_from_messages(messages: Sequence[Message]) -> tuple[Step, ...]:
     steps: list[Step] = []
     by_id: dict[str, _Open] = {}
     unanswered: list[_Open] = []
+    speakers: dict[tuple[str, str | None], _Speaker] = {}  # few, who take many turns
     for message in messages:
-        first, speaker = len(steps), _speaker(message)
+        who = (message.role, message.agent)
+        speaker = speakers.get(who) or speakers.setdefault(who, _speaker(message))
+        if _only_speaks(message):
+            steps.append(_speech_step(message, speaker, len(steps)))
+            continue
+        first = len(steps)
         for position, call in enumerate(message.calls):
             steps.append(_call_step(message, speaker, call, len(steps), first=position == 0))
             unanswered.append(_Open(steps[-1].index, call.name, speaker.agent))
@@ -68,6 +74,12 @@ def steps_from_messages(messages: Sequence[Message]) -> tuple[Step, ...]:
             tokens = {"input_tokens": message.input_tokens, "output_tokens": message.output_tokens}
             steps[first] = steps[first].model_copy(update=tokens)
     return tuple(steps)
+
+
+def _only_speaks(message: Message) -> bool:
+    """As most messages do: one step, with nothing to count."""
+    tokens = message.input_tokens is not None or message.output_tokens is not None
+    return not (message.calls or message.results or tokens)
 
 
 def _speaker(message: Message) -> _Speaker:
@@ -108,18 +120,26 @@ def _speech_step(message: Message, speaker: _Speaker, index: int) -> Step:
         "index": index,
         "agent": speaker.agent,
         "kind": _kind(message, speaker),
+        "role": message.role,
         "content": message.text,
         "recipient": speaker.recipient,
+        "model": message.model,
+        "started": message.started,
+        "ended": message.ended,
+        "raw_time": message.raw_time,
+        "span_id": message.span_id,
+        "pointer": message.pointer,
     }
-    return Step.trusted(fields | _thought(message) | _shared(message))
+    return Step.trusted(fields if message.reasoning_state == "absent" else fields | _thought(message))
 
 
 def _kind(message: Message, speaker: _Speaker) -> StepKind:
     if message.role in {"system", "developer"}:
         return "system"
-    if _TERMINATION.match(message.text) or (speaker.note or "").startswith("termination"):
+    note = speaker.note
+    if _TERMINATION.match(message.text) or (note and note.startswith("termination")):
         return "termination"
-    if speaker.note == "thought" or (not message.text.strip() and message.reasoning_state != "absent"):
+    if note == "thought" or (message.reasoning_state != "absent" and not message.text.strip()):
         return "thought"
     return "message"
 

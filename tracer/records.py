@@ -39,12 +39,15 @@ class Record(BaseModel):
     @classmethod
     def trusted(cls, fields: dict[str, Any]) -> Self:
         """A record of fields that are known to be right, without the check that takes most of the time of making one.
+        The fields become its own: whoever hands them over lets go of them.
 
-        For the records that a log has one of per message, in kinds without default factories.
+        For the records that a log has one of per message, in kinds without default factories. All of its fields count
+        as given, in one set for all records of the kind: no frozen record changes it, and a copy has its own.
         """
         made = cls.__new__(cls)
-        _set(made, "__dict__", _defaults(cls) | fields)
-        _set(made, "__pydantic_fields_set__", set(fields))
+        defaults, names = _blank(cls)
+        _set(made, "__dict__", defaults | fields if len(fields) < len(defaults) else fields)
+        _set(made, "__pydantic_fields_set__", names)
         _set(made, "__pydantic_extra__", None)
         _set(made, "__pydantic_private__", None)
         return made
@@ -54,9 +57,9 @@ _set = object.__setattr__
 
 
 @cache
-def _defaults(kind: type[Record]) -> dict[str, Any]:
-    """Every field of a kind in its order, with its default where it has one."""
-    return {name: field.default for name, field in kind.model_fields.items()}
+def _blank(kind: type[Record]) -> tuple[dict[str, Any], set[str]]:
+    """Every field of a kind in its order, with its default where it has one; and their names."""
+    return {name: field.default for name, field in kind.model_fields.items()}, set(kind.model_fields)
 
 
 class Pointer(Record):

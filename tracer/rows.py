@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -66,15 +67,16 @@ def record_table(records: Sequence[Record], more: Mapping[str, Sequence[Any]]) -
     import pyarrow as pa
 
     kind = type(records[0])
-    nested, fields = JSON_FIELDS[kind], [record.__dict__ for record in records]
+    nested, names = JSON_FIELDS[kind], columns(kind)
     arrays = {name: _array(cells) for name, cells in more.items()}
-    for name in columns(kind):
-        cells = [values[name] for values in fields]
+    fields = list(map(vars, records))
+    for name in names:
+        cells = list(map(itemgetter(name), fields))
         arrays[name] = _array(list(map(to_json, cells))) if name in nested else _column(cells)
     return pa.table(arrays)
 
 
-def _column(cells: list[Any]) -> pa.Array:
+def _column(cells: Sequence[Any]) -> pa.Array:
     """A column of cells as `_cell` gives them; texts are tried as they are, for few hold what Arrow cannot."""
     if _kind(cells) in {str, int, float, bool, None} or not any(cells):
         with suppress(UnicodeEncodeError):
@@ -125,12 +127,15 @@ def to_json(value: Any) -> str | None:
     """JSON text of a nested value, whatever a hostile log put into it; None stays None."""
     if value is None:
         return None
-    if isinstance(value, Pointer):  # one for each step, and flat
-        value = value.__dict__
     try:
+        if type(value) is Pointer:  # one for each step, and flat
+            return _dumps(value.__dict__).decode()
         return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
     except orjson.JSONEncodeError:  # a lone surrogate, an integer over 64 bits, or nesting over 254
         return json.dumps(_tame(value), ensure_ascii=False)
+
+
+_dumps = orjson.dumps
 
 
 def _plain(value: Any) -> Any:

@@ -247,8 +247,8 @@ class Store:
     def _insert(self, recordings: Sequence[Recording]) -> None:
         """Append runs and their steps."""
         [(last,)] = self.database.all("SELECT coalesce(max(seq), 0) FROM runs")
-        runs = [rows.to_row(run, seq=last + n) for n, (run, _) in enumerate(recordings, start=1)]
-        self.database.insert("runs", runs)
+        runs = [run for run, _ in recordings]
+        self.database.insert_records("runs", runs, seq=range(last + 1, last + 1 + len(runs)))
         held = [step for _, steps in recordings for step in steps]
         self.database.insert_records("steps", held, run=[run.id for run, steps in recordings for _ in steps])
 
