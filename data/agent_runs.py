@@ -1,8 +1,8 @@
 """Runs of the agent world in number: world after world, in the order of their seeds, until there are enough.
 
-A run is kept when it has 8 to 40 steps, and a failed one when its kind of fault and its topology are not frequent
-enough yet: else three of four would be about sums and old files. Which kind it is of is guessed by rule
-(`agent_faults.suspect`), not measured; how the run went is as it came.
+A run is kept when it has 8 to 40 steps; a failed one when its team ends well in most of its other lives, and when its
+kind of fault and its topology are not frequent enough yet: else three of four would be about sums and old files. Which
+kind it is of is guessed by rule (`agent_faults.suspect`), not measured; how the run went is as it came.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from importlib.resources import files
-from itertools import count, islice
+from itertools import islice
 from math import ceil
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from tracer.data.agent_faults import fault, suspect
 from tracer.data.agent_steps import places
@@ -40,8 +43,12 @@ MOST = {
     **dict.fromkeys(TOPOLOGIES, 0.4),
 }
 """Largest share of the failed runs of one kind of fault, of those in which no rule sees any, and of one topology."""
-CHUNK = 96
-"""Lives that are lived side by side."""
+LIVES, ABLE = 10, 6
+"""A failed run is kept of a team that ends well in so many of ten other lives: where most fail, nothing broke it."""
+FIRST_LIFE = 1 << 40
+"""The seed of the first of these other lives."""
+CHUNK, AHEAD = 64, 3
+"""Lives that are lived side by side, and chunks of them that are lived before they are asked for."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -68,17 +75,27 @@ def runs(
     wanted = {False: failed, True: successful}
     kept: list[Told] = []
     have: Counter[str] = Counter()
-    for told in _all(seed, jobs or len(os.sched_getaffinity(0))) if failed + successful else ():
+
+    def fits(told: Told) -> bool:
         right = solved(told.world, told.turns)
-        kinds = () if right else _kinds(told)
-        frequent = any(have[kind] >= ceil(MOST[kind] * failed) for kind in kinds)
-        if wanted[right] and steps(told) in lengths and not frequent:
-            wanted[right] -= 1
-            have.update(kinds)
-            kept.append(told)
-            progress("runs", len(kept), failed + successful)
-        if not any(wanted.values()):
-            break
+        frequent = not right and any(have[kind] >= ceil(MOST[kind] * failed) for kind in _kinds(told))
+        return wanted[right] > 0 and steps(told) in lengths and not frequent
+
+    with _workers(jobs or len(os.sched_getaffinity(0))) as give:
+        for lived in _all(seed, give) if failed + successful else ():
+            fitting = [told for told in lived if fits(told)]
+            asked = {told.world.seed: give(able, told.world.seed) for told in fitting if not solved(*told)}
+            able_ones = {world_seed for world_seed, answer in asked.items() if answer()}
+            for told in fitting:
+                right = solved(*told)
+                if not (right or told.world.seed in able_ones) or not fits(told):
+                    continue
+                wanted[right] -= 1
+                have.update(() if right else _kinds(told))
+                kept.append(told)
+                progress("runs", len(kept), failed + successful)
+            if not any(wanted.values()):
+                break
     return kept
 
 
@@ -95,21 +112,28 @@ def steps(told: Told) -> int:
     return 0 if last is None else last + 1
 
 
-def _all(seed: int, jobs: int) -> Iterator[Told]:
-    """Every run from a seed on."""
-    chunks = (list(islice(source, CHUNK)) for source in [worlds(seed)] for _ in count())
+@contextmanager
+def _workers(jobs: int) -> Iterator[Any]:
+    """Something that gives work away, to other processes where there are several; work that nobody wants is dropped."""
     if jobs == 1:
-        for chunk in chunks:
-            yield from first_lives(chunk)
+        yield partial
         return
     with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=alone) as pool:
-        waiting = [pool.submit(first_lives, chunk) for chunk in islice(chunks, jobs)]
         try:
-            for chunk in chunks:
-                yield from waiting.pop(0).result()
-                waiting.append(pool.submit(first_lives, chunk))
+            yield lambda work, given: pool.submit(work, given).result
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _all(seed: int, give: Any) -> Iterator[list[Told]]:
+    """Every run from a seed on, chunk by chunk; some chunks are under way while one is looked at."""
+    source = worlds(seed)
+    waiting: list[Callable[[], list[Told]]] = []
+    while chunk := list(islice(source, CHUNK)):
+        waiting.append(give(first_lives, chunk))
+        if len(waiting) > AHEAD:
+            yield waiting.pop(0)()
+    yield from (each() for each in waiting)
 
 
 def alone() -> None:
@@ -126,3 +150,12 @@ def first_lives(seeds: list[int]) -> list[Told]:
     made = [world(seed) for seed in seeds]
     talks = live([Life(each, begun(each), each.seed) for each in made], voices())
     return [Told(each, talk) for each, talk in zip(made, talks, strict=True)]
+
+
+def able(seed: int) -> bool:
+    """Whether at least ABLE of LIVES other lives in a world end well."""
+    from tracer.data.agent_replay import voices
+
+    made = world(seed)
+    talks = live([Life(made, begun(made), FIRST_LIFE + number) for number in range(LIVES)], voices())
+    return sum(solved(made, talk) for talk in talks) >= ABLE

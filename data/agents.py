@@ -80,15 +80,17 @@ class Climate(NamedTuple):
     """How often there is a checker."""
     rumors: float = TEAM_SHAPE.rumors
     """How often hearsay is among the facts."""
+    operations: tuple[int, ...] = TEAM_SHAPE.operations
+    """How many computations lead to the answer: drawn from these."""
 
 
 GOOD = Tools(error=0.1, empty=0.04)
 CLIMATES: dict[str, tuple[float, Climate]] = {
-    "hearsay": (0.33, Climate({"Researcher": 1.1}, GOOD, 0.7, rumors=1.0)),
+    "hearsay": (0.3, Climate({"Researcher": 1.1}, GOOD, 0.7, rumors=1.0)),
     "hasty research": (0.12, Climate({"Researcher": 1.2}, GOOD, 0.7)),
-    "hasty plan": (0.1, Climate({"Planner": 1.2, "Solver": 0.7}, GOOD, 0.7)),
+    "hasty plan": (0.08, Climate({"Planner": 1.2, "Solver": 0.6}, GOOD, 0.7)),
     "hasty sums": (0.1, Climate({"Solver": 1.0}, GOOD, 0.3)),
-    "hasty check": (0.28, Climate({"Solver": 1.0, "Checker": 1.1}, GOOD, 1.0)),
+    "hasty check": (0.33, Climate({"Solver": 1.0, "Checker": 1.0}, GOOD, 1.0, operations=(2,))),
     "old files": (0.07, Climate({}, Tools(error=0.1, empty=0.04, stale=0.08), 0.7)),
 }
 """Each with its share of the worlds."""
@@ -99,7 +101,8 @@ def world(seed: int) -> World:
     rng = random.Random(f"world {seed}")
     name = rng.choices(list(CLIMATES), [share for share, _ in CLIMATES.values()])[0]
     climate = CLIMATES[name][1]
-    made = team(seed, TEAM_SHAPE._replace(rumors=climate.rumors), faults=0)
+    shape = TEAM_SHAPE._replace(rumors=climate.rumors, operations=climate.operations)
+    made = team(seed, shape, faults=0)
     found = World(seed, made, {}, rng.random() < climate.checked, climate.tools)
     named = {"Researcher": rng.choice(made.researchers)}
     heat = {named.get(agent, agent): each for agent, each in climate.hasty.items()}
