@@ -18,6 +18,8 @@ from tracer.records import Recording
 @pytest.fixture(scope="module")
 def read() -> list[Recording]:
     """The shipped runs, read like anybody's."""
+    if not shipped()[0].is_file():
+        pytest.skip("no runs of the agent world are shipped yet")
     found, skipped = read_recordings([shipped()[0]])
     assert not skipped
     return found

@@ -96,6 +96,8 @@ def test_three_shipped_labels_are_found_again() -> None:
     Sums of floats differ from machine to machine and a life with them, so each share may differ by a few lives.
     """
     pytest.importorskip("torch")
+    if not shipped()[1].is_file():
+        pytest.skip("no runs of the agent world are shipped yet")
     labels = [each for each in read_labels(shipped()[1]) if each["status"] == "decisive"]
     cheapest = {each["fault"]: each for each in sorted(labels, key=lambda each: each["forks"], reverse=True)}
     chosen = sorted(cheapest.values(), key=lambda each: each["forks"])[:3]
