@@ -6,6 +6,7 @@ as its JSON text, and only a message that is no object is refused.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -309,7 +310,10 @@ def decode_blocks(value: Any) -> Any:
 
 def json_text(value: Any) -> str:
     """Compact JSON."""
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=str).decode()
+    try:
+        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=str).decode()
+    except TypeError:  # an integer of more than 64 bits, which JSON allows
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def _text_or_none(value: Any) -> str | None:

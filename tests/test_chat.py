@@ -307,6 +307,11 @@ def test_content_blocks_inside_a_string_are_blocks() -> None:
     assert normalise({"role": "assistant", "content": '[{"type": "car"}]'}).text == '[{"type": "car"}]'
 
 
+def test_a_number_of_any_size_is_kept() -> None:
+    """JSON knows no 64 bits."""
+    assert normalise({"role": "user", "content": -(2**63) - 1}).text == "-9223372036854775809"
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
