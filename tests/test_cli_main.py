@@ -221,4 +221,4 @@ def test_the_names_of_the_schemas_are_listed(capsys: pytest.CaptureFixture[str])
     assert main(["schema", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == list(SCHEMAS)
     assert main(["schema", "blam"]) == 2
-    assert "the names are ingest, collect" in capsys.readouterr().err
+    assert "the names are ingest, runs" in capsys.readouterr().err

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tracer.collectors.receiver import importer
 from tracer.collectors.receiver.segments import MAX_WAITING, FullError, Segments, finished, folder_of
 from tracer.errors import BusyDatabaseError
+from tracer.replayers.function import awaited
+from tracer.store import Store
 
 
 async def write(segments: Segments, lines: list[bytes]) -> None:
@@ -33,7 +37,7 @@ def test_lines_that_wait_together_are_kept_together_and_in_order(tmp_path: Path)
     async def run() -> None:
         await write(Segments(tmp_path / "in"), [b"%d\n" % number for number in range(500)])
 
-    asyncio.run(run())
+    awaited(run())
     assert kept(tmp_path / "in") == b"".join(b"%d\n" % number for number in range(500))
     assert len(finished(tmp_path / "in")) == 1
     assert (tmp_path / "in").stat().st_mode & 0o777 == 0o700
@@ -52,7 +56,7 @@ def test_a_torn_line_is_cut_off_and_the_rest_is_found_again(tmp_path: Path, torn
         await segments.close()
 
     (tmp_path / "00000000000000000001.open").write_bytes(torn)
-    asyncio.run(run())
+    awaited(run())
     assert kept(tmp_path) == whole
     assert list(tmp_path.glob("*.open")) == []
 
@@ -71,7 +75,7 @@ def test_too_much_that_waits_is_refused_and_takes_nothing_with_it(tmp_path: Path
         writing.cancel()
         await segments.close()
 
-    asyncio.run(run())
+    awaited(run())
     assert kept(tmp_path) == b"x\n"
 
 
@@ -91,7 +95,7 @@ def test_a_backlog_that_the_store_does_not_take_stops_the_intake(
         await write(segments, [b"z\n"])
 
     (tmp_path / "00000000000000000001.jsonl").write_bytes(b"longer than five\n")
-    asyncio.run(run())
+    awaited(run())
     assert kept(tmp_path) == b"z\n"
 
 
@@ -105,9 +109,26 @@ def test_one_receiver_holds_the_folder(tmp_path: Path) -> None:
         await first.close()
         await Segments(tmp_path).close()
 
-    asyncio.run(run())
+    awaited(run())
 
 
 def test_the_folder_stands_beside_the_database_and_is_hidden() -> None:
     """So that reading the folder of the database as logs passes it over."""
     assert folder_of(Path("logs/live.duckdb")) == Path("logs/.live.duckdb.incoming")
+
+
+def test_two_importers_at_once_bring_every_span_once(tmp_path: Path) -> None:
+    """That of a receiver that was killed goes on until all is in; the next receiver's takes the same segments."""
+    folder = folder_of(tmp_path / "t.duckdb")
+    folder.mkdir()
+    for number in range(1, 41):
+        span = {"traceId": f"{number:032x}", "spanId": f"{number:016x}", "name": "x", "startTimeUnixNano": "1"}
+        line = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
+        (folder / f"{number:020d}.jsonl").write_text(line + "\n")
+    both = [importer.start(folder, tmp_path / "t.duckdb") for _ in range(2)]
+    for child in both:
+        child.communicate(b"\n", timeout=120)
+    assert [child.returncode for child in both] == [0, 0]
+    with Store.open(tmp_path / "t.duckdb", read_only=True) as store:
+        assert store.database.all("SELECT count(*), count(DISTINCT span_id) FROM spans") == [(40, 40)]
+    assert finished(folder) == []

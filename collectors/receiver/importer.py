@@ -61,7 +61,7 @@ def import_next(folder: Path, database: Path, *, wait: float = WAIT) -> Imported
     paths = list(_oldest(folder))
     if not paths:
         return None
-    lines = [line for path in paths for line in path.read_bytes().splitlines()]
+    lines = list(_lines(paths))
     began = datetime.fromtimestamp(int(paths[0].stem) / 1e9, UTC) if paths[0].stem.isdecimal() else datetime.now(UTC)
     source = f"collect {began:%Y-%m-%dT%H:%M:%S.%fZ}"
     try:
@@ -69,17 +69,26 @@ def import_next(folder: Path, database: Path, *, wait: float = WAIT) -> Imported
     except BadInputError:
         found = _add_each(source, lines, database, paths[0].with_suffix(BAD))
     for path in paths:
-        path.unlink()
+        path.unlink(missing_ok=True)
     return found
+
+
+def _lines(paths: Sequence[Path]) -> Iterator[bytes]:
+    """Of all that are still there: the importer of a receiver that was killed may be at work, too, until it is done."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            yield from path.read_bytes().splitlines()
 
 
 def _oldest(folder: Path) -> Iterator[Path]:
     size = 0
     for path in finished(folder):
-        size += path.stat().st_size
-        if size > BATCH_BYTES and size > path.stat().st_size:
-            return
-        yield path
+        with suppress(FileNotFoundError):
+            own = path.stat().st_size
+            size += own
+            if size > BATCH_BYTES and size > own:
+                return
+            yield path
 
 
 def _add(source: str, lines: Sequence[bytes], database: Path, wait: float) -> Imported:

@@ -45,6 +45,15 @@ def finished(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{FINISHED}"))
 
 
+def waiting(folder: Path) -> int:
+    """Bytes of the segments that wait for the store; the importer may take one at any moment."""
+    total = 0
+    for path in finished(folder):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
+
+
 class Segments:
     """The folder of one receiver. `run` must be running for `append` to come back."""
 
@@ -56,7 +65,7 @@ class Segments:
         """Bytes of acknowledged requests that an earlier receiver left behind."""
         self.fresh = asyncio.Event()
         """Set whenever a segment is finished."""
-        self.backlog = sum(path.stat().st_size for path in finished(folder))
+        self.backlog = waiting(folder)
         self.max_backlog = int(os.environ.get("TRACER_COLLECT_BACKLOG") or MAX_BACKLOG)
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self._waiting_bytes = 0
@@ -97,7 +106,7 @@ class Segments:
 
     def settled(self) -> None:
         """The store took some segments: count again what waits."""
-        self.backlog = sum(path.stat().st_size for path in finished(self.folder))
+        self.backlog = waiting(self.folder)
 
     async def _flush(self) -> None:
         batch, self._waiting = self._waiting, []
@@ -155,7 +164,7 @@ class Segments:
         for path in sorted(self.folder.glob(f"*{_OPEN}")):
             _cut_torn_line(path)
             _rename(path)
-        return sum(path.stat().st_size for path in finished(self.folder))
+        return waiting(self.folder)
 
 
 def _cut_torn_line(path: Path) -> None:

@@ -12,7 +12,8 @@ import asyncio
 import hashlib
 import inspect
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,21 @@ def revision(function: Any) -> str | None:
         return None
 
 
+def awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine comes to. Where a loop runs already, as in a notebook, it gets a thread of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 def called(name: str, fork: Fork, function: Callable[..., Any], *given: Any, **named: Any) -> Any:
     """What the user's function returns, awaited where it has to be; what it raises becomes one line that says where."""
     try:
         value = function(*given, **named)
-        return asyncio.run(value) if inspect.iscoroutine(value) else value
+        return awaited(value) if inspect.iscoroutine(value) else value
     except TracerError:
         raise
     except Exception as error:
