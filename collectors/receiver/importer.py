@@ -163,5 +163,6 @@ def _parent_has_gone() -> bool:
 
 
 def _report(found: dict[str, object]) -> None:
-    sys.stdout.buffer.write(orjson.dumps(found) + b"\n")
-    sys.stdout.buffer.flush()
+    with suppress(BrokenPipeError):  # the receiver was killed: what it left is imported all the same
+        sys.stdout.buffer.write(orjson.dumps(found) + b"\n")
+        sys.stdout.buffer.flush()
