@@ -166,7 +166,7 @@ def suspect(made: World, turns: Sequence[Turn]) -> int | None:
     before it is the checker's. It decides nothing but which runs are kept when one kind is frequent enough.
     """
     first = next((k for k in range(len(turns)) if not _sound(made, turns, k)), None)
-    if first is None or turns[first].speaker != "Solver" or turns[first].to != "Checker":
+    if first is None or turns[first].speaker not in {"Solver", "Calc"} or not made.checked:
         return first
     passed = range(first + 1, len(turns))
     return next((k for k in passed if turns[k].speaker == "Checker" and turns[k].to == "Reporter"), first)
@@ -175,8 +175,10 @@ def suspect(made: World, turns: Sequence[Turn]) -> int | None:
 def _sound(made: World, turns: Sequence[Turn], place: int) -> bool:
     """Whether a turn says only what is true, to somebody who is there, and hands on all that is needed."""
     turn, problem = turns[place], made.team.problem
-    if turn.speaker in {"User", "Notes", "Calc"} or turn.content in _BROKEN:
+    if turn.speaker in {"User", "Notes"} or turn.content in _BROKEN:
         return True
+    if turn.speaker == "Calc":
+        return all(found[0] == solved(found) for found in equations(turn.content))
     if turn.to == LOST or turn.to not in {*made.agents, *TOOLS, "User"}:
         return False
     values = {fact.subject: fact.value for fact in problem.facts if not fact.rumor}

@@ -33,13 +33,13 @@ APART = 10**4
 """Worlds between the first ones of two seeds."""
 STEPS = range(8, 41)
 MOST = {
-    "tool": 0.3,
-    "slip": 0.18,
-    "check": 0.15,
+    "tool": 0.27,
+    "slip": 0.17,
+    "check": 0.16,
     "rumour": 0.15,
-    "misread": 0.13,
-    "hand-off": 0.13,
-    "unknown": 0.03,
+    "misread": 0.12,
+    "hand-off": 0.12,
+    "unknown": 0.02,
     **dict.fromkeys(TOPOLOGIES, 0.4),
 }
 """Largest share of the failed runs of one kind of fault, of those in which no rule sees any, and of one topology."""

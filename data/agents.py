@@ -40,6 +40,8 @@ class Tools(NamedTuple):
     empty: float = 0.0
     stale: float = 0.0
     """Only a look-up: it gives an older figure, and nothing shows it."""
+    wrong: float = 0.0
+    """Only the calculator: its result is a little off."""
 
 
 class World(NamedTuple):
@@ -87,10 +89,11 @@ class Climate(NamedTuple):
 GOOD = Tools(error=0.1, empty=0.04)
 CLIMATES: dict[str, tuple[float, Climate]] = {
     "hearsay": (0.3, Climate({"Researcher": 1.1}, GOOD, 0.7, rumors=1.0)),
-    "hasty research": (0.12, Climate({"Researcher": 1.2}, GOOD, 0.7)),
+    "hasty research": (0.1, Climate({"Researcher": 1.2}, GOOD, 0.7)),
     "hasty plan": (0.08, Climate({"Planner": 1.2, "Solver": 0.6}, GOOD, 0.7)),
     "hasty sums": (0.1, Climate({"Solver": 1.0}, GOOD, 0.3)),
-    "hasty check": (0.33, Climate({"Solver": 1.0, "Checker": 1.0}, GOOD, 1.0, operations=(2,))),
+    "hasty check": (0.07, Climate({"Solver": 1.0, "Checker": 1.0}, GOOD, 1.0, operations=(2,))),
+    "bad calculator": (0.28, Climate({"Checker": 1.0}, GOOD._replace(wrong=0.4), 1.0, operations=(2,))),
     "old files": (0.07, Climate({}, Tools(error=0.1, empty=0.04, stale=0.08), 0.7)),
 }
 """Each with its share of the worlds."""
@@ -188,6 +191,14 @@ def _stale(said: str, rng: random.Random) -> str:
     return f" {_older(fact, rng).text}"
 
 
+def _off(said: str, rng: random.Random) -> str:
+    """Another number behind the last sign of equality; what holds no sum is given as it is."""
+    sum_, sign, value = said.rpartition(" = ")
+    right = int(value.rstrip(".")) if sign else -1
+    wrong = [number for number in range(max(0, right - 3), min(LARGEST, right + 3) + 1) if number != right]
+    return f"{sum_} = {rng.choice(wrong)}." if sign else said
+
+
 def _older(fact: Fact, rng: random.Random) -> Fact:
     if fact.step:
         return fact._replace(step=rng.choice([step for step in STEPS if step != fact.step]))
@@ -198,6 +209,7 @@ FAULTS: dict[str, Callable[[str, random.Random], str]] = {
     "error": lambda _said, _rng: " Error.",
     "empty": lambda _said, _rng: " Nothing.",
     "stale": _stale,
+    "wrong": _off,
 }
 """How a tool goes wrong: the right answer -> what it gives."""
 

@@ -103,6 +103,16 @@ def test_a_calculator_never_gives_old_figures() -> None:
     assert used(made, asked, 3).content == " Ana = 1 +5 = 6."
 
 
+def test_a_bad_calculator_is_a_little_off_and_a_file_never_is() -> None:
+    """1 + 5 comes out between 3 and 9, but never as 6; what is no sum gives nothing, as ever."""
+    made = BY_HAND._replace(tools=Tools(wrong=1.0))
+    asked = [*begun(made), Turn("Solver", "Calc", " Ana = 1 +5?")]
+    said = {used(made, asked, life).content for life in range(100)}
+    assert said == {f" Ana = 1 +5 = {value}." for value in (3, 4, 5, 7, 8, 9)}
+    assert used(made, [*asked[:-1], Turn("Solver", "Calc", " Ana?")], 0).content == " Nothing."
+    assert used(made, CALL, 0).content == " They say Hal is 3."
+
+
 def test_a_life_does_not_depend_on_the_others() -> None:
     """Alone, among others, and with its beginning kept, it goes the same way; another seed goes another way."""
     pytest.importorskip("torch")
