@@ -64,6 +64,8 @@ BUILT_IN: dict[str, str] = {
     "world": "tracer.data.agent_replay:make",
 }
 """Name -> where its Maker stands; each is imported when it is asked for."""
+ONE_BY_ONE = "tracer.replayers.function:OneByOne"
+"""What makes a replayer of a function of one fork."""
 
 
 class ReplayError(TracerError):
@@ -115,9 +117,8 @@ def adapted(function: Any, name: str, recording: Recording) -> Replayer:
         replayer: Replayer = function
         return replayer
     if needed == 2:
-        from tracer.replayers.function import OneByOne
-
-        return OneByOne(function, name, recording)
+        made: Replayer = named(ONE_BY_ONE)(function, name, recording)
+        return made
     raise ReplayError(f"{name} takes {needed} parameters: a replayer takes (forks), or (prefix_steps, edited_step)")
 
 
