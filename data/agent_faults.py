@@ -27,7 +27,10 @@ _CLAIM = re.compile(r"([A-Z][a-z]+) is (\d+)\.")
 
 
 def correct(made: World, turns: Sequence[Turn], place: int) -> Turn | None:
-    """The turn that should stand at a place, given all before it; None where the talk had lost its way already."""
+    """The turn that should stand at a place, given all before it; None where the talk had lost its way already.
+
+    What the scripted agents say, but that a checker hands the right number on instead of arguing about a wrong one.
+    """
     before = turns[:place]
     if turns[place].speaker in TOOLS:
         return used(made._replace(tools=Tools()), before, 0)
@@ -39,7 +42,9 @@ def correct(made: World, turns: Sequence[Turn], place: int) -> Turn | None:
         turn = scripted(made.team._replace(calculator=calls), before, 0, CALM)
     except (LookupError, StopIteration, ValueError, AttributeError):
         return None
-    return turn._replace(to="Reporter") if turn.to == "Checker" and not made.checked else turn
+    # A checker that objects starts a quarrel that may end either way; the right number helps whoever gets it.
+    objects = turn.speaker == "Checker" and turn.to == "Solver"
+    return turn._replace(to="Reporter") if objects or (turn.to == "Checker" and not made.checked) else turn
 
 
 def parents(made: World, turns: Sequence[Turn], place: int) -> frozenset[int]:

@@ -95,6 +95,16 @@ def test_every_turn_of_a_sound_talk_is_the_correct_one() -> None:
         assert (right.to, right.content) == (turns[place].to, turns[place].content)
 
 
+def test_a_checker_hands_the_right_number_on() -> None:
+    """The solver claims 7; whatever was said in the checker's place, 6 should go to the reporter."""
+    lines = CASES["check"][0]
+    turns = talk((int(lines[0]), str(lines[1])), (int(lines[2]), str(lines[3])))
+    right = correct(MADE, turns, len(turns) - 1)
+    assert right is not None
+    assert (right.to, right.content) == ("Reporter", " Ana is 6.")
+    assert right.thought.endswith(" That was wrong.")
+
+
 def test_after_a_tool_that_found_nothing_the_correct_turn_asks_again() -> None:
     """The rule knows errors only; nothing is as good as one."""
     turns = talk((7, "Files: to South: Nothing."), (8, "South: <think> Hal: 4. </think> to Planner: Hal: 4."))
