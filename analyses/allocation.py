@@ -161,7 +161,7 @@ def _most(budget: Budget, rule: Rule) -> int:
 
 def nodes(pools: Pools, rule: Rule = RULE) -> list[int]:
     """The prefixes that are worth a look: the first, and those behind a sentence that can move P by more than rope."""
-    return [0, *(each + 1 for each, _ in enumerate(pools.diverging) if pools.room(each) > rule.rope)]
+    return [0, *(each + 1 for each in range(len(pools.diverging)) if pools.room(each) > rule.rope)]
 
 
 def _first(places: Sequence[int], budget: Budget, rule: Rule) -> list[int]:

@@ -102,7 +102,7 @@ class Pools:
         if after is None or not (self.cases[sentence] or self.diverging[sentence] is not None):
             return Estimate(0.0, -room, room, 0)
         diverged = self.diverged(sentence)
-        z = spread(min(diverged.n, after.cases), self.room(sentence))
+        z = spread(min(diverged.n, after.cases), room)
         return effect(diverged, self.followed(sentence).n, after, z, self.diverging[sentence])
 
     def p_value(self, sentence: int, after: Share | None) -> float:

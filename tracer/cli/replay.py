@@ -23,6 +23,12 @@ With = Annotated[
         "stand-in:MODEL, or the name of an installed one.",
     ),
 ]
+Margin = Annotated[
+    float | None, typer.Option("--margin", min=0.0, max=0.99, help="An effect no larger is none. Default: 0.2.")
+]
+BudgetTokens = Annotated[
+    int | None, typer.Option("--budget-tokens", min=1, help="Stop when the forks have taken so many tokens.")
+]
 Revision = Annotated[
     str | None,
     typer.Option(
@@ -53,13 +59,9 @@ def replay(
     no_baseline: Annotated[
         bool, typer.Option("--no-baseline", help="Live changed forks only, and take it that the rest would repeat.")
     ] = False,
-    margin: Annotated[
-        float | None, typer.Option("--margin", min=0.0, max=0.99, help="An effect no larger is none. Default: 0.2.")
-    ] = None,
+    margin: Margin = None,
     budget: Annotated[int | None, typer.Option("--budget", min=1, help="Live at most so many forks.")] = None,
-    budget_tokens: Annotated[
-        int | None, typer.Option("--budget-tokens", min=1, help="Stop when the forks have taken so many tokens.")
-    ] = None,
+    budget_tokens: BudgetTokens = None,
     revision: Revision = None,
     db: Db = None,
     as_json: AsJson = False,

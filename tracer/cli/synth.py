@@ -9,7 +9,7 @@ import typer
 
 from tracer.cli.options import AsJson, Db
 from tracer.cli.output import ProgressBar, hint, print_json, print_report
-from tracer.cli.replay import Revision, With
+from tracer.cli.replay import BudgetTokens, Margin, Revision, With
 
 if TYPE_CHECKING:
     from tracer.planting import Made
@@ -48,13 +48,9 @@ def synth(
     forks: Annotated[
         int | None, typer.Option("--forks", min=1, help="Lived with each fault, and without it. Default: 4.")
     ] = None,
-    margin: Annotated[
-        float | None, typer.Option("--margin", min=0.0, max=0.99, help="An effect no larger is none. Default: 0.2.")
-    ] = None,
+    margin: Margin = None,
     budget: Annotated[int | None, typer.Option("--budget", min=1, help="Live at most so many forks in all.")] = None,
-    budget_tokens: Annotated[
-        int | None, typer.Option("--budget-tokens", min=1, help="Stop when the forks have taken so many tokens.")
-    ] = None,
+    budget_tokens: BudgetTokens = None,
     revision: Revision = None,
     db: Db = None,
     as_json: AsJson = False,
