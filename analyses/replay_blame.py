@@ -27,7 +27,7 @@ from tracer.replaying import Fork, Lived, Replayer
 from tracer.stats.proportions import Estimate
 
 VERSION = 1
-BUDGET = 75
+BUDGET = 90
 """Forks; an eighth of what it takes to measure the whole curve of a run of twenty steps."""
 FIRST_SEED = 1 << 31
 SEEDS = 1 << 12

@@ -9,7 +9,7 @@
 All in nats or shares. A step that costs the run p of its successes is one that its agent makes otherwise with
 probability p or more (`fall_levels`), so a step whose every word is the likeliest one is none. Whether a talk was
 public, no log says: the reading under which the agents' own words are likelier is taken. A tool's words are no agent's:
-of them only `reach` and `onward` are known.
+how far they stray is read from the whole talk, for a calculator may err, and a model may know better.
 
 Needs torch and transformers; imported on use only.
 """
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from os.path import commonprefix
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -29,13 +30,14 @@ from tracer.analyses.removal import Array, Span, Trace
 from tracer.analyses.replay_blame import given
 from tracer.analyses.suppression import Suppression, share, suppress_all
 from tracer.analyses.suppression_mask import Sight
-from tracer.analyses.transcript import Read, view, whole
+from tracer.analyses.transcript import Read, asked, view, whole
 from tracer.lm.offsets import Encoded
 from tracer.records import Edge, Step
 
 if TYPE_CHECKING:
     from tracer.lm.local import LocalLM
 
+THOUGHT_END = "</think>"
 MOVES = 1.0
 """Nats a word, on average."""
 
@@ -49,6 +51,8 @@ class Signals(NamedTuple):
     """(n, 3)"""
     values: Array
     """(n,): stray(t) over those words of the thought that carry something, by a digit or a capital letter"""
+    answered: Array
+    """(n,): the same of what a tool answered"""
     reach: Array
     onward: Array
     moved: Array
@@ -63,7 +67,7 @@ def signals(lm: LocalLM, steps: Sequence[Step]) -> Signals:
     for each in words:
         cost[each.step], stray[each.step], values[each.step] = each.cost, each.stray, each.values
     moved, reach, onward = _influence(lm, steps)
-    return Signals(cost, stray, values, reach, onward, moved)
+    return Signals(cost, stray, values, _answered(lm, steps, public=is_public(lm, steps)), reach, onward, moved)
 
 
 def measured_edges(found: Signals) -> list[Edge]:
@@ -121,13 +125,47 @@ def _own(lm: LocalLM, read: Read) -> Iterator[_Words]:
     for place in read.places:
         spans = [slice(*tokens(encoded, start, end)) for start, end in pairwise(place[1:])]
         gaps = best - chosen
-        carrying = [k for k in range(*tokens(encoded, place.start, place.said)) if _carries(read.text, encoded, k)]
         yield _Words(
             place.step,
             tuple(float(-chosen[span].sum()) for span in spans),
             tuple(float(gaps[span].max(initial=0.0)) for span in spans),
-            float(gaps[carrying].max(initial=0.0)),
+            _largest(gaps, read.text, encoded, tokens(encoded, place.start, place.said)),
         )
+
+
+def _answered(lm: LocalLM, steps: Sequence[Step], *, public: bool) -> Array:
+    """How far the words of each tool's answer stray that carry something, read as if its caller had thought them.
+
+    No agent says a tool's words, so a model has no opinion of them where they stand; it has one of a sum. What the
+    answer says again of the question does not count.
+    """
+    found = np.zeros(len(steps))
+    for index, step in enumerate(steps):
+        call = caller(steps, index)
+        if step.kind != "tool_result" or call is None:
+            continue
+        read = view(steps[: call + 1], steps[call].agent, public=public)
+        thought = read.text[: read.places[-1].said].removesuffix(THOUGHT_END).rstrip()
+        answer = " ".join(step.content.split())
+        text = f"{thought} {answer}"
+        encoded = lm.encode(text)
+        lm.require_room(len(encoded.ids))
+        chosen, best = told(lm, encoded)
+        new = len(thought) + 1 + len(commonprefix([asked(steps[call]), answer]))
+        found[index] = _largest(best - chosen, text, encoded, tokens(encoded, new, len(text)))
+    return found
+
+
+def caller(steps: Sequence[Step], index: int) -> int | None:
+    """The call that a tool's answer belongs to; None where the log does not tell."""
+    named = steps[index].call_id
+    calls = (k for k in reversed(range(index)) if steps[k].kind == "tool_call" and steps[k].call_id == named)
+    return next(calls, None) if named else None
+
+
+def _largest(gaps: Array, text: str, encoded: Encoded, span: Span) -> float:
+    """The largest gap of those words in a span that carry something."""
+    return float(gaps[[k for k in range(*span) if _carries(text, encoded, k)]].max(initial=0.0))
 
 
 def _carries(text: str, encoded: Encoded, token: int) -> bool:
