@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from os.path import commonprefix
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -151,9 +150,15 @@ def _answered(lm: LocalLM, steps: Sequence[Step], *, public: bool) -> Array:
         encoded = lm.encode(text)
         lm.require_room(len(encoded.ids))
         chosen, best = told(lm, encoded)
-        new = len(thought) + 1 + len(commonprefix([asked(steps[call]), answer]))
+        new = len(thought) + 1 + _shared(asked(steps[call]), answer)
         found[index] = _largest(best - chosen, text, encoded, tokens(encoded, new, len(text)))
     return found
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts have in common before they part."""
+    pairs = zip(one, other, strict=False)
+    return next((k for k, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def caller(steps: Sequence[Step], index: int) -> int | None:

@@ -127,3 +127,11 @@ def test_true_sources_are_what_a_turn_uses() -> None:
     assert parents(MADE, turns, 13) == {12}
     wrong = talk((11, "Planner: <think> Hal: 1. All facts are here. </think> to Solver: Ana: Hal +5. What is Ana?"))
     assert parents(MADE, wrong, 11) == {4, 10}
+
+
+def test_facts_that_run_in_a_circle_have_no_correct_turn() -> None:
+    """The planner says that Ana rests on Hal, and Hal on Ana: nobody can work that out, and nothing breaks."""
+    circle = "Planner: <think> All facts are here. </think> to Solver: Ana: Hal +5. Hal: Ana +1. What is Ana?"
+    turns = talk((11, circle), (12, SAID.splitlines()[11]))
+    assert correct(MADE, turns, len(turns) - 1) is None
+    assert len(turns) - 2 in parents(MADE, turns, len(turns) - 1)

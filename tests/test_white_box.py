@@ -9,7 +9,7 @@ pytest.importorskip("transformers")
 from tracer.analyses.drill import drill
 from tracer.analyses.step_signals import Signals, is_public, measured_edges, signals, tokens, told
 from tracer.analyses.surprisal import log_probs
-from tracer.analyses.white_box import FEATURES, Known, candidates, matrix, probabilities, shipped, train
+from tracer.analyses.white_box import FEATURES, Case, Known, candidates, first, matrix, probabilities, shipped, train
 from tracer.errors import BadInputError
 from tracer.lm import load
 from tracer.lm.local import LocalLM
@@ -99,15 +99,19 @@ def test_training_learns_what_tells_the_steps_apart() -> None:
         stray = np.zeros((4, 3))
         stray[label, 2] = 5.0
         zeros = np.zeros(4)
-        runs.append((Known(steps, Signals(stray, stray, zeros, zeros, zeros, np.zeros((4, 4))), [0.25] * 4), label))
+        signals_ = Signals(stray, stray, zeros, zeros, zeros, zeros, np.zeros((4, 4)))
+        runs.append(Case(Known(steps, signals_, [0.25] * 4), label))
     model = train(runs, "none")
     assert model.weights["said_stray"] > 0
-    assert all(int(np.argmax(probabilities(known, model))) == label for known, label in runs)
+    assert (model.cross_validated, model.runs) == (1.0, 10)
+    assert all(first(known, model) == label for known, label in runs)
 
 
 def test_a_run_without_agents_has_no_candidates() -> None:
     steps = [Step(index=0, agent="user", kind="message", content="hello")]
-    nothing = Signals(np.zeros((1, 3)), np.zeros((1, 3)), np.zeros(1), np.zeros(1), np.zeros(1), np.zeros((1, 1)))
+    nothing = Signals(
+        np.zeros((1, 3)), np.zeros((1, 3)), np.zeros(1), np.zeros(1), np.zeros(1), np.zeros(1), np.zeros((1, 1))
+    )
     assert probabilities(Known(steps, nothing, [1.0])) == [0.0]
     assert matrix(Known(steps, nothing, [1.0])).shape == (0, len(FEATURES))
 
@@ -130,3 +134,37 @@ def test_where_only_the_saying_is_off_no_sentence_is_named(lm: LocalLM) -> None:
 def test_a_step_without_reasoning_cannot_be_drilled(lm: LocalLM) -> None:
     with pytest.raises(BadInputError, match="no reasoning"):
         drill(lm, talk(), 0)
+
+
+def call(answer: str, asked: str = "Ana = 3 +5?") -> list[Step]:
+    """The solver asks the calculator, and hands on what it says."""
+    steps = talk()[:2]
+    query = f'{{"query":"{asked}"}}'
+    thought = "We need Ana. Ana: Hal +5. Hal: 3."
+    asks = {"kind": "tool_call", "tool": "Calc", "arguments": query, "call_id": "1", "reasoning": thought}
+    gives = {"kind": "tool_result", "tool": "Calc", "content": answer, "call_id": "1", "tool_status": "ok"}
+    return [*steps, Step(index=2, agent="Solver", **asks), Step(index=3, agent="Calc", recipient="Solver", **gives)]
+
+
+def test_a_tool_that_reckons_wrong_is_noticed_by_a_model_that_can(lm: LocalLM) -> None:
+    """3 + 5 = 8: of the answer only what the question does not hold counts, so the right sum costs nothing."""
+    right, wrong = signals(lm, call("Ana = 3 +5 = 8.")), signals(lm, call("Ana = 3 +5 = 9."))
+    assert right.answered[3] < 0.5
+    assert wrong.answered[3] > 2
+    assert right.answered[:3].tolist() == [0, 0, 0]
+    odd = list(FEATURES).index("tool_odd")
+    assert matrix(Known(call(""), wrong, [0.25] * 4))[-1, odd] > matrix(Known(call(""), right, [0.25] * 4))[-1, odd]
+
+
+def test_a_tool_whose_call_the_log_does_not_hold_has_no_opinion(lm: LocalLM) -> None:
+    steps = [step for step in call("Ana = 3 +5 = 9.") if step.kind != "tool_call"]
+    assert signals(lm, [step.model_copy(update={"index": k}) for k, step in enumerate(steps)]).answered.max() == 0
+
+
+def test_a_run_that_ends_with_words_to_oneself_has_gone_astray(lm: LocalLM) -> None:
+    """The solver hands on to Checker, or to itself."""
+    names = list(FEATURES)
+    for to, astray in (("Checker", 0.0), ("Solver", 1.0)):
+        steps = talk()
+        steps[2] = steps[2].model_copy(update={"content": steps[2].content.replace("to Checker", f"to {to}")})
+        assert matrix(Known(steps, signals(lm, steps), [0.0, 0.5, 0.5]))[-1, names.index("astray")] == astray
