@@ -15,17 +15,21 @@ import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from tracer.analyses.logit import Array, fit, log_softmax, stack
-from tracer.analyses.replay_blame import given
+from tracer.analyses.replay_blame import given, prior_of
 from tracer.analyses.transcript import ADDRESS
-from tracer.records import Record, Step
+from tracer.errors import BadInputError
+from tracer.graph import dependency_graph
+from tracer.records import Record, Recording, Step
 
 if TYPE_CHECKING:
     from tracer.analyses.step_signals import Signals
+    from tracer.lm.local import LocalLM
 
 STRENGTH = 1.0
 """Of the penalty on the weights, unless it is chosen."""
@@ -205,6 +209,23 @@ def probabilities(known: Known, model: WhiteBox | None = None) -> list[float]:
         for k, value in zip(inside, np.exp(log_softmax(matrix(known) @ weights, np.array([0]))), strict=True):
             found[k] = float(value)
     return found
+
+
+def read_case(lm: LocalLM, recording: Recording) -> Case:
+    """A labelled run, as a model reads it; its first label counts."""
+    from tracer.analyses.step_signals import signals
+
+    run, steps = recording
+    edges = dependency_graph(steps, run.task)
+    return Case(Known(steps, signals(lm, steps), prior_of(run, steps, edges)[1]), run.labels[0].step)
+
+
+def load(path: Path) -> WhiteBox:
+    """Weights from a file, or one clear line."""
+    try:
+        return WhiteBox.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"{path}: no weights that `tracer train white-box` wrote") from error
 
 
 def fitted(runs: Sequence[Case], model: str, strength: float = STRENGTH) -> WhiteBox:

@@ -32,6 +32,8 @@ class Causal(NamedTuple):
     """A language model that reads the run; None: none does."""
     drill: bool = False
     """Go on inside the blamed step."""
+    white_box: Path | None = None
+    """Weights of the model's signals; None: those that are shipped."""
 
     @property
     def asked(self) -> bool:
@@ -46,7 +48,7 @@ def explain_causally(
     explained = explain(path, ref, options)
     if explained.finding.verdict == "no_failure":
         return explained
-    sharpened = _read(explained, causal.lm) if causal.lm else None
+    sharpened = _read(explained, causal.lm, causal.white_box) if causal.lm else None
     if causal.replayer:
         explained = _replayed(path, explained, options, causal, sharpened, progress)
     elif sharpened:
@@ -59,7 +61,7 @@ def explain_causally(
     return explained
 
 
-def _read(explained: Explanation, name: str) -> list[float]:
+def _read(explained: Explanation, name: str, weights: Path | None) -> list[float]:
     """The white-box tier's probability of each step."""
     from tracer.lm import load, require
 
@@ -68,9 +70,11 @@ def _read(explained: Explanation, name: str) -> list[float]:
     from tracer.analyses.replay_blame import prior_of
     from tracer.analyses.step_signals import signals
     from tracer.analyses.white_box import Known, probabilities
+    from tracer.analyses.white_box import load as read_weights
 
+    model = read_weights(weights) if weights else None
     run, steps, edges, _ = explained
-    return probabilities(Known(steps, signals(lm, steps), prior_of(run, steps, edges)[1]))
+    return probabilities(Known(steps, signals(lm, steps), prior_of(run, steps, edges)[1]), model)
 
 
 def _sharpened(explained: Explanation, probability: Sequence[float], top: int) -> Explanation:

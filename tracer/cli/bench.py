@@ -227,13 +227,23 @@ def read(paths: list[Path]) -> list[Recording]:
 
 
 def labelled(folder: Path) -> list[Recording]:
-    """Every labelled run below a folder."""
+    """Every labelled run below a folder, or in a file of the agent world that has its labels beside it."""
     from tracer.errors import BadInputError
 
-    found = [recording for recording in read([folder]) if recording.run.labels]
+    found = _of_the_world(folder) or [recording for recording in read([folder]) if recording.run.labels]
     if not found:
-        raise BadInputError(f"{folder}: no labelled run in it; give a folder of Who&When files")
+        raise BadInputError(
+            f"{folder}: no labelled run in it; give a folder of Who&When files, or world runs beside their labels"
+        )
     return found
+
+
+def _of_the_world(path: Path) -> list[Recording]:
+    """The runs of a file whose labels lie beside it; none where there are none."""
+    from tracer.analyses.truth import beside, labelled
+    from tracer.analyses.world_labels import read_labels
+
+    return labelled(read([path]), read_labels(beside(path))) if path.is_file() and beside(path).is_file() else []
 
 
 def read_text(path: Path) -> str:

@@ -75,7 +75,7 @@ def blame(
         typer.Option("--with", metavar="REPLAYER", help="Who runs your system again, as in `tracer replay`."),
     ] = None,
     budget: Annotated[
-        int | None, typer.Option("--budget", min=1, help="Live at most so many forks. Default: 75.")
+        int | None, typer.Option("--budget", min=1, help="Live at most so many forks. Default: 90.")
     ] = None,
     truth: Annotated[
         Truth,
@@ -85,6 +85,10 @@ def blame(
             help="What a good end is. outcome: the right one; agreement: any other answer than the recorded one.",
         ),
     ] = Truth.outcome,
+    white_box: Annotated[
+        Path | None,
+        typer.Option("--white-box", metavar="FILE", help="Weights for --lm that `tracer train white-box` made."),
+    ] = None,
     drill: Annotated[bool, typer.Option("--drill", help="Go on inside the blamed step, to the sentence.")] = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one self-contained HTML file.")
@@ -110,7 +114,9 @@ def blame(
     options = Options(method, assume.value if assume else None, top, ranker, failure_model)
     if replay != bool(replayer):
         raise TracerError("--replay and --with belong together: --replay --with module:function lives the run again")
-    causal = Causal(replayer, budget, truth.value, lm, drill)
+    if white_box and not lm:
+        raise TracerError("--white-box weighs what a model makes of the run: name one with --lm")
+    causal = Causal(replayer, budget, truth.value, lm, drill, white_box)
     if every:
         if address or html or causal.asked:
             given = "RUN" if address else "--html" if html else "--lm, --replay and --drill"

@@ -25,7 +25,13 @@ def train() -> None:
 
 @app.command()
 def ranker(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of labelled runs in Who&When form.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATHS...",
+            help="Folders of labelled runs in Who&When form; runs of the agent world with their labels beside them.",
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the ranker goes.")] = Path(
         "ranker.json"
     ),
@@ -37,6 +43,7 @@ def ranker(
 
     \b
     Example: tracer train ranker whowhen/ -o ranker.json
+    Example: tracer train ranker whowhen/ world.jsonl.gz -o both.json
     """
     from tracer.analyses.cases import prepare
     from tracer.analyses.train_ranker import train as fit
@@ -44,9 +51,9 @@ def ranker(
     from tracer.files import require_file, write_whole
 
     require_file(output, "ranker.json")
-    cases = [prepare(recording) for recording in labelled(folder)]
+    cases = [prepare(recording) for path in paths for recording in labelled(path)]
     trained = fit(cases)
-    record = training_record(cases, trained, folder.name)
+    record = training_record(cases, trained, " ".join(path.name for path in paths))
     write_whole(output, f"{trained.model.model_dump_json(indent=2)}\n".encode())
     write_whole(output.with_suffix(".training.json"), f"{json.dumps(record, indent=1)}\n".encode())
     if as_json:
@@ -57,6 +64,48 @@ def ranker(
         f"cross-validated log-loss {trained.log_loss:.3f} at strength {trained.strength:g}"
     )
     hint(f"`tracer blame --ranker {output}` uses it")
+
+
+@app.command("white-box")
+def white_box(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="RUNS...", help="Runs of the agent world with their labels beside them.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the weights go.")] = Path(
+        "white_box.json"
+    ),
+    lm: Annotated[
+        str, typer.Option("--lm", metavar="MODEL", help="The language model that reads the runs.")
+    ] = "pocket",
+    as_json: AsJson = False,
+) -> None:
+    """Train the weights of `tracer blame --lm`, on runs whose true cause was measured.
+
+    \b
+    Example: tracer train white-box world.jsonl.gz -o white_box.json
+    """
+    from tracer.cli.output import ProgressBar
+    from tracer.files import require_file, write_whole
+    from tracer.lm import load, require
+
+    require()
+    require_file(output, "white_box.json")
+    runs = [recording for path in paths for recording in labelled(path)]
+    from tracer.analyses.white_box import read_case, train
+
+    model = load(lm)
+    with ProgressBar("reading") as progress:
+        cases = []
+        for number, recording in enumerate(runs, 1):
+            cases.append(read_case(model, recording))
+            progress("run", number, len(runs))
+    trained = train(cases, model.name)
+    write_whole(output, f"{trained.model_dump_json(indent=2)}\n".encode())
+    if as_json:
+        print(trained.model_dump_json(indent=2))
+        return
+    print(f"trained on {trained.runs} runs; step first in {trained.cross_validated:.0%} of those held out")
+    hint(f"`tracer blame --lm {lm} --white-box {output}` uses it")
 
 
 @app.command()

@@ -66,10 +66,11 @@ def labels(
     \b
     Example: tracer bench world-labels world.jsonl.gz --n 40
     """
+    from tracer.analyses.truth import beside
     from tracer.analyses.world_labels import label_all, summary
     from tracer.files import require_file
 
-    goal = output or path.with_name(f"{path.name.partition('.')[0]}.labels.jsonl")
+    goal = output or beside(path)
     require_file(goal, "world.labels.jsonl")
     with ProgressBar("labelling") as progress:
         found = label_all(failures(path)[: n or None], goal, jobs, progress)
