@@ -95,13 +95,13 @@ def _measured(
     recording: Recording, replayer: Replayer, edges: Sequence[Edge], label: Mapping[str, Any]
 ) -> tuple[dict[str, Named], list[tuple[int, int | None]], list[Edge]]:
     """The methods with a language model or with forks; how the search went; the edges that were measured."""
-    from tracer.analyses.step_signals import measured_edges, signals
+    from tracer.analyses.step_signals import heard, measured_edges
     from tracer.analyses.white_box import Known, probabilities
     from tracer.data.agent_replay import voices
 
     run, steps = recording
     lm = voices().lm
-    seen = signals(lm, steps)
+    seen = heard(lm, steps)
     white = probabilities(Known(steps, seen, prior_of(run, steps, edges)[1]))
     path: list[tuple[int, int | None]] = []
 

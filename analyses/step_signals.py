@@ -30,6 +30,7 @@ from tracer.analyses.replay_blame import given
 from tracer.analyses.suppression import Suppression, share, suppress_all
 from tracer.analyses.suppression_mask import Sight
 from tracer.analyses.transcript import Read, asked, view, whole
+from tracer.errors import MissingExtraError
 from tracer.lm.offsets import Encoded
 from tracer.records import Edge, Step
 
@@ -65,8 +66,19 @@ def signals(lm: LocalLM, steps: Sequence[Step]) -> Signals:
     cost, stray, values = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros(n)
     for each in words:
         cost[each.step], stray[each.step], values[each.step] = each.cost, each.stray, each.values
+    answered = _answered(lm, steps, public=is_public(lm, steps))
     moved, reach, onward = _influence(lm, steps)
-    return Signals(cost, stray, values, _answered(lm, steps, public=is_public(lm, steps)), reach, onward, moved)
+    return Signals(cost, stray, values, answered, reach, onward, moved)
+
+
+def heard(lm: LocalLM, steps: Sequence[Step]) -> Signals:
+    """The same, all 0 for a run whose words the model does not know: it has no opinion of them."""
+    try:
+        return signals(lm, steps)
+    except MissingExtraError:
+        none = np.zeros(len(steps))
+        wide = np.zeros((len(steps), 3))
+        return Signals(wide, wide, none, none, none, none, np.zeros((len(steps), len(steps))))
 
 
 def measured_edges(found: Signals) -> list[Edge]:
@@ -117,6 +129,11 @@ def _words(lm: LocalLM, steps: Sequence[Step], *, public: bool) -> list[_Words]:
     ]
 
 
+def _carries(character: str) -> bool:
+    """Whether a word that holds this character says a number or a name."""
+    return character.isdigit() or character.isupper()
+
+
 def _own(lm: LocalLM, read: Read) -> Iterator[_Words]:
     encoded = lm.encode(read.text)
     lm.require_room(len(encoded.ids))
@@ -147,7 +164,10 @@ def _answered(lm: LocalLM, steps: Sequence[Step], *, public: bool) -> Array:
         thought = read.text[: read.places[-1].said].removesuffix(THOUGHT_END).rstrip()
         answer = " ".join(step.content.split())
         text = f"{thought} {answer}"
-        encoded = lm.encode(text)
+        try:
+            encoded = lm.encode(text)
+        except MissingExtraError:  # so short a text is refused for one word that the model does not know
+            continue
         lm.require_room(len(encoded.ids))
         chosen, best = told(lm, encoded)
         new = len(thought) + 1 + _shared(asked(steps[call]), answer)
@@ -169,13 +189,9 @@ def caller(steps: Sequence[Step], index: int) -> int | None:
 
 
 def _largest(gaps: Array, text: str, encoded: Encoded, span: Span) -> float:
-    """The largest gap of those words in a span that carry something."""
-    return float(gaps[[k for k in range(*span) if _carries(text, encoded, k)]].max(initial=0.0))
-
-
-def _carries(text: str, encoded: Encoded, token: int) -> bool:
-    """Whether a word holds a digit or a capital letter: a number, a name."""
-    return any(each.isdigit() or each.isupper() for each in text[slice(*encoded.offsets[token])])
+    """The largest gap of those words in a span that say a number or a name."""
+    held = [k for k in range(*span) if any(map(_carries, text[slice(*encoded.offsets[k])]))]
+    return float(gaps[held].max(initial=0.0))
 
 
 @torch.inference_mode()

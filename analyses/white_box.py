@@ -23,6 +23,7 @@ import numpy as np
 from tracer.analyses.logit import Array, fit, log_softmax, stack
 from tracer.analyses.replay_blame import given, prior_of
 from tracer.analyses.transcript import ADDRESS
+from tracer.analyses.view import USER_ROLES
 from tracer.errors import BadInputError
 from tracer.graph import dependency_graph
 from tracer.records import Record, Recording, Step
@@ -39,8 +40,8 @@ CAP = 12.0
 """Nats; a word that costs more is as odd as can be."""
 STRAY = 0.05
 """Nats from which on a word is not the likeliest one."""
-ODD = 1.0
-"""The same where a tool worked something out: a model is less sure of sums than of its own words."""
+FAR = 1.0
+"""From here on it is clearly another one."""
 FLOOR = 1e-3
 
 
@@ -102,14 +103,43 @@ def _last(known: Known, index: int) -> bool:
     return _off(known, index) and not any(_off(known, k) for k in range(index + 1, len(known.steps)))
 
 
+def _garbled(known: Known, index: int) -> bool:
+    """Whether a word that others hear is clearly another one than a model would say."""
+    return bool(known.signals.stray[index, 2] > FAR)
+
+
+def _garbled_first(known: Known, index: int) -> bool:
+    return _garbled(known, index) and not any(_garbled(known, k) for k in range(index))
+
+
+def _astray_alone(known: Known, index: int) -> bool:
+    """Whether nothing garbled led there."""
+    return _astray(known, index) and not any(_garbled(known, k) for k in range(index))
+
+
+def _ignored(known: Known, index: int) -> bool:
+    """Whether a tool failed, and the call was not made again."""
+    return _failed(known, index) and not _asked_again(known, index)
+
+
 def _last_failure(known: Known, index: int) -> bool:
-    """Whether a tool failed here, and none does later: what goes wrong before is mostly made good."""
-    return _failed(known, index) and not any(_failed(known, k) for k in range(index + 1, len(known.steps)))
+    """Whether it is the last one of these: what goes wrong before is mostly made good."""
+    return _ignored(known, index) and not any(_ignored(known, k) for k in range(index + 1, len(known.steps)))
 
 
 def _clean(known: Known) -> bool:
-    """Whether nothing is off and no tool fails: then what a tool answered is left."""
-    return not any(_off(known, k) or _failed(known, k) for k in range(len(known.steps)))
+    """Whether nothing is clearly off, and no failure was left alone: then what a tool answered is left."""
+    return not any(_far(known, k) or _ignored(known, k) for k in range(len(known.steps)))
+
+
+def _far(known: Known, index: int) -> bool:
+    """Whether a step is clearly off."""
+    return known.signals.values[index] > FAR or _garbled(known, index) or _odd(known, index)
+
+
+def _waved(known: Known, index: int) -> bool:
+    """Whether it is off, and so was what it was given, and nobody came after who could have noticed."""
+    return index > 0 and _strays(known, index) and _strays(known, index - 1) and _last(known, index)
 
 
 def _looked_up(known: Known, index: int) -> bool:
@@ -126,7 +156,7 @@ def _worked_out(known: Known, index: int) -> bool:
 
 
 def _odd(known: Known, index: int) -> bool:
-    return _worked_out(known, index) and bool(known.signals.answered[index] > ODD)
+    return _worked_out(known, index) and bool(known.signals.answered[index] > FAR)
 
 
 def _addressee(known: Known, index: int) -> str | None:
@@ -136,32 +166,38 @@ def _addressee(known: Known, index: int) -> str | None:
 
 
 def _astray(known: Known, index: int) -> bool:
-    """Whether a run ends with what is said to nobody, or to oneself, while others name whom they speak to."""
+    """Whether a run ends with what is said to an agent, to oneself, or oddly to nobody: nobody went on."""
     step = known.steps[index]
     if index < len(known.steps) - 1 or given(step) or step.kind == "tool_result":
         return False
     named = _addressee(known, index)
-    return named == step.agent or (named is None and bool(known.signals.stray[index, 1] > STRAY))
+    if named is None:
+        return bool(known.signals.stray[index, 1] > STRAY)
+    return named.lower() not in USER_ROLES
 
 
 FEATURES: dict[str, Feature] = {
     "thought_cost": Feature(1, lambda k, i: _capped(float(k.signals.cost[i, 0]))),
     "thought_values": Feature(1, lambda k, i: _capped(float(k.signals.values[i]))),
-    "address_stray": Feature(0, lambda k, i: _capped(float(k.signals.stray[i, 1]))),
     "said_cost": Feature(1, lambda k, i: _capped(float(k.signals.cost[i, 2]))),
     "said_stray": Feature(1, lambda k, i: _capped(float(k.signals.stray[i, 2]))),
+    "garbled": Feature(1, lambda k, i: float(_garbled(k, i))),
+    "garbled_first": Feature(1, lambda k, i: float(_garbled_first(k, i))),
     "strays": Feature(1, lambda k, i: float(_strays(k, i))),
+    "strays_far": Feature(1, lambda k, i: float(k.signals.values[i] > FAR)),
     "strays_first": Feature(1, lambda k, i: float(_first(k, i))),
     "strays_last": Feature(1, lambda k, i: float(_last(k, i))),
-    "strays_upon": Feature(1, lambda k, i: float(i > 0 and _strays(k, i) and _strays(k, i - 1))),
+    "waved": Feature(1, lambda k, i: float(_waved(k, i))),
     "tool_failed": Feature(0, lambda k, i: float(_failed(k, i))),
-    "tool_failed_last": Feature(1, lambda k, i: float(_last_failure(k, i))),
+    "tool_ignored": Feature(1, lambda k, i: float(_ignored(k, i))),
+    "tool_ignored_last": Feature(1, lambda k, i: float(_last_failure(k, i))),
     "tool_asked_again": Feature(0, lambda k, i: float(_failed(k, i) and _asked_again(k, i))),
     "tool_answered": Feature(0, lambda k, i: float(k.steps[i].kind == "tool_result" and not _failed(k, i))),
     "tool_looked_up": Feature(0, lambda k, i: float(_looked_up(k, i))),
     "tool_looked_up_alone": Feature(1, lambda k, i: float(_looked_up(k, i) and _clean(k))),
     "tool_odd": Feature(1, lambda k, i: _capped(float(k.signals.answered[i])) if _worked_out(k, i) else 0.0),
     "astray": Feature(1, lambda k, i: float(_astray(k, i))),
+    "astray_alone": Feature(1, lambda k, i: float(_astray_alone(k, i))),
     "reach": Feature(1, lambda k, i: float(k.signals.reach[i])),
     "onward": Feature(1, lambda k, i: float(k.signals.onward[i])),
     "structure": Feature(1, lambda k, i: math.log(max(FLOOR, k.prior[i]))),
@@ -213,11 +249,11 @@ def probabilities(known: Known, model: WhiteBox | None = None) -> list[float]:
 
 def read_case(lm: LocalLM, recording: Recording) -> Case:
     """A labelled run, as a model reads it; its first label counts."""
-    from tracer.analyses.step_signals import signals
+    from tracer.analyses.step_signals import heard
 
     run, steps = recording
     edges = dependency_graph(steps, run.task)
-    return Case(Known(steps, signals(lm, steps), prior_of(run, steps, edges)[1]), run.labels[0].step)
+    return Case(Known(steps, heard(lm, steps), prior_of(run, steps, edges)[1]), run.labels[0].step)
 
 
 def load(path: Path) -> WhiteBox:

@@ -186,10 +186,14 @@ def _planner(scene: Scene) -> Said:
 def _agenda(target: str, task: int, known: dict[str, tuple[Fact, int]]) -> dict[str, int]:
     """Everybody who is needed and unknown, depth first, each with the turn that called for them."""
     found: dict[str, int] = {}
+    followed: set[str] = set()  # what agents say may run in a circle
     waiting = [(target, task)]
     while waiting:
         name, called = waiting.pop()
+        if name in followed:
+            continue
         if name in known:
+            followed.add(name)
             fact, told = known[name]
             waiting += [(operand, told) for operand in reversed(fact.operands)]
         else:

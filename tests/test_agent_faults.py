@@ -135,3 +135,11 @@ def test_facts_that_run_in_a_circle_have_no_correct_turn() -> None:
     turns = talk((11, circle), (12, SAID.splitlines()[11]))
     assert correct(MADE, turns, len(turns) - 1) is None
     assert len(turns) - 2 in parents(MADE, turns, len(turns) - 1)
+
+
+def test_a_planner_that_was_told_a_circle_asks_for_no_end() -> None:
+    """North says that Ana rests on Ana: the planner has all facts there are, and says so."""
+    turns = talk((4, "North: <think> Ana: Ana +5. </think> to Planner: Ana: Ana +5."), (5, "Planner: to Solver: no"))
+    right = correct(MADE, turns, len(turns) - 1)
+    assert right is not None
+    assert (right.to, right.content) == ("Solver", " Ana: Ana +5. What is Ana?")

@@ -7,10 +7,10 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from tracer.analyses.drill import drill
-from tracer.analyses.step_signals import Signals, is_public, measured_edges, signals, tokens, told
+from tracer.analyses.step_signals import Signals, heard, is_public, measured_edges, signals, tokens, told
 from tracer.analyses.surprisal import log_probs
 from tracer.analyses.white_box import FEATURES, Case, Known, candidates, first, matrix, probabilities, shipped, train
-from tracer.errors import BadInputError
+from tracer.errors import BadInputError, MissingExtraError
 from tracer.lm import load
 from tracer.lm.local import LocalLM
 from tracer.records import Step
@@ -136,14 +136,19 @@ def test_a_step_without_reasoning_cannot_be_drilled(lm: LocalLM) -> None:
         drill(lm, talk(), 0)
 
 
-def call(answer: str, asked: str = "Ana = 3 +5?") -> list[Step]:
-    """The solver asks the calculator, and hands on what it says."""
-    steps = talk()[:2]
-    query = f'{{"query":"{asked}"}}'
-    thought = "We need Ana. Ana: Hal +5. Hal: 3."
-    asks = {"kind": "tool_call", "tool": "Calc", "arguments": query, "call_id": "1", "reasoning": thought}
-    gives = {"kind": "tool_result", "tool": "Calc", "content": answer, "call_id": "1", "tool_status": "ok"}
-    return [*steps, Step(index=2, agent="Solver", **asks), Step(index=3, agent="Calc", recipient="Solver", **gives)]
+def call(answer: str) -> list[Step]:
+    """The solver asks the calculator for 3 + 5, and hands on what it says."""
+    asks = Step(
+        index=2,
+        agent="Solver",
+        kind="tool_call",
+        tool="Calc",
+        arguments='{"query":"Ana = 3 +5?"}',
+        call_id="1",
+        reasoning="We need Ana. Ana: Hal +5. Hal: 3.",
+    )
+    gives = Step(index=3, agent="Calc", kind="tool_result", content=answer, recipient="Solver", call_id="1")
+    return [*talk()[:2], asks, gives.model_copy(update={"tool": "Calc", "tool_status": "ok"})]
 
 
 def test_a_tool_that_reckons_wrong_is_noticed_by_a_model_that_can(lm: LocalLM) -> None:
@@ -162,9 +167,17 @@ def test_a_tool_whose_call_the_log_does_not_hold_has_no_opinion(lm: LocalLM) -> 
 
 
 def test_a_run_that_ends_with_words_to_oneself_has_gone_astray(lm: LocalLM) -> None:
-    """The solver hands on to Checker, or to itself."""
+    """The solver hands on to itself, or to the user; what stands before the end is looked at by nobody."""
     names = list(FEATURES)
-    for to, astray in (("Checker", 0.0), ("Solver", 1.0)):
+    for to, astray in (("User", 0.0), ("Solver", 1.0)):
         steps = talk()
         steps[2] = steps[2].model_copy(update={"content": steps[2].content.replace("to Checker", f"to {to}")})
         assert matrix(Known(steps, signals(lm, steps), [0.0, 0.5, 0.5]))[-1, names.index("astray")] == astray
+
+
+def test_of_words_that_it_does_not_know_a_model_has_no_opinion(lm: LocalLM) -> None:
+    """`signals` refuses such a run, as a user is told; where many runs are read, it counts for nothing."""
+    steps = [Step(index=0, agent="Ana", kind="message", content="Quarterly revenue shrank, whatever.")]
+    with pytest.raises(MissingExtraError, match="does not know"):
+        signals(lm, steps)
+    assert all(not np.any(each) for each in heard(lm, steps))

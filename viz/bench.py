@@ -41,6 +41,19 @@ def alarms_report(result: Mapping[str, Any]) -> RenderableType:
     return Text("\n".join(lines))
 
 
+def sources_report(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """The exact step by what the ranker was trained on and tested on, in percent with 95 % intervals."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for place, heading in enumerate(("trained on", "tested on", "runs", "step, %", "log loss")):
+        table.add_column(heading, justify="right" if place > 1 else "left")
+    for row in rows:
+        low, high = row["interval"]
+        loss = "–" if row["log_loss"] is None else f"{row['log_loss']:.3f}"
+        step = f"{_pc(row['step'])} [{_pc(low)}, {_pc(high)}]"
+        table.add_row(row["trained_on"], row["tested_on"], str(row["n"]), step, loss)
+    return table
+
+
 def pocket_report(result: Mapping[str, Any]) -> RenderableType:
     """Shares of problems solved, in percent with 95 % intervals."""
     lines = [

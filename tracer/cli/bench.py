@@ -71,6 +71,30 @@ def whowhen(
 
 
 @app.command()
+def sources(
+    first: Annotated[Path, typer.Argument(metavar="FIRST", help="Labelled runs: a folder, or runs of the world.")],
+    second: Annotated[Path, typer.Argument(metavar="SECOND", help="Others.")],
+    as_json: AsJson = False,
+) -> None:
+    """Train the ranker on one source of labelled runs, on the other, or on both, and test it on each.
+
+    \b
+    Example: tracer bench sources whowhen/ world.jsonl.gz
+    """
+    import json
+
+    from tracer.analyses.bench_sources import bench_sources
+    from tracer.analyses.cases import prepare
+    from tracer.viz.bench import sources_report
+
+    rows = bench_sources(*([prepare(each) for each in labelled(path)] for path in (first, second)))
+    if as_json:
+        print(json.dumps({"first": str(first), "second": str(second), "rows": rows}, indent=2))
+    else:
+        print_report(sources_report(rows))
+
+
+@app.command()
 def alarms(
     paths: Annotated[list[Path], typer.Argument(metavar="PATHS...", help="Logs of runs whose outcome is known.")],
     as_json: AsJson = False,
