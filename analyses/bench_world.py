@@ -37,7 +37,7 @@ from tracer.stats import wilson
 
 LENGTHS = range(8, 25)
 LOOK, EVERY = 8, 16
-BUDGETS = (10, 20, 30, 40, 50, 75)
+BUDGETS = (10, 20, 30, 40, 50, 75, 90)
 FIRST_SEED = 1 << 30
 RULES = tuple(name for name in METHODS if name != "ranker")
 NAMES = ("ranker", "white-box", "replay", "exhaustive", "bisection", "surprisal", *RULES)

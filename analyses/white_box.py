@@ -12,6 +12,7 @@ Needs torch and transformers through `step_signals`; imported on use only.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
@@ -43,6 +44,9 @@ STRAY = 0.05
 FAR = 1.0
 """From here on it is clearly another one."""
 FLOOR = 1e-3
+_CIRCLE = re.compile(r"(.{4,120}?)\1\1\S*$")
+ENDING = 500
+"""Characters at the end of a thought in which a circle is looked for."""
 
 
 class Known(NamedTuple):
@@ -112,9 +116,26 @@ def _garbled_first(known: Known, index: int) -> bool:
     return _garbled(known, index) and not any(_garbled(known, k) for k in range(index))
 
 
+def _circles(known: Known, index: int) -> bool:
+    """Whether the end of a thought says again what stood right before it, and that again: it does not come out."""
+    thought = " ".join((known.steps[index].reasoning or "").split())
+    return bool(_CIRCLE.search(thought[-ENDING:]))
+
+
+def _into_circle(known: Known, index: int) -> bool:
+    """Whether a run ends with a thought that goes round in a circle, right after this step."""
+    return index == len(known.steps) - 2 and _circles(known, index + 1)
+
+
+def _moot(known: Known, index: int) -> bool:
+    """Whether a thought strays in a run that nobody went on with: what it came to was never told."""
+    last = len(known.steps) - 1
+    return index < last and _strays(known, index) and not _garbled(known, index) and _astray(known, last)
+
+
 def _astray_alone(known: Known, index: int) -> bool:
-    """Whether nothing garbled led there."""
-    return _astray(known, index) and not any(_garbled(known, k) for k in range(index))
+    """Whether nothing garbled led there, and no circle."""
+    return _astray(known, index) and not _circles(known, index) and not any(_garbled(known, k) for k in range(index))
 
 
 def _ignored(known: Known, index: int) -> bool:
@@ -197,6 +218,8 @@ FEATURES: dict[str, Feature] = {
     "tool_looked_up_alone": Feature(1, lambda k, i: float(_looked_up(k, i) and _clean(k))),
     "tool_odd": Feature(1, lambda k, i: _capped(float(k.signals.answered[i])) if _worked_out(k, i) else 0.0),
     "astray": Feature(1, lambda k, i: float(_astray(k, i))),
+    "into_circle": Feature(1, lambda k, i: float(_into_circle(k, i))),
+    "moot": Feature(-1, lambda k, i: float(_moot(k, i))),
     "astray_alone": Feature(1, lambda k, i: float(_astray_alone(k, i))),
     "reach": Feature(1, lambda k, i: float(k.signals.reach[i])),
     "onward": Feature(1, lambda k, i: float(k.signals.onward[i])),

@@ -181,3 +181,15 @@ def test_of_words_that_it_does_not_know_a_model_has_no_opinion(lm: LocalLM) -> N
     with pytest.raises(MissingExtraError, match="does not know"):
         signals(lm, steps)
     assert all(not np.any(each) for each in heard(lm, steps))
+
+
+def test_a_thought_that_goes_round_in_a_circle_points_at_what_it_was_given(lm: LocalLM) -> None:
+    """Ana rests on Hal, and Hal on Ana: whoever was told that says it again without end."""
+    names = list(FEATURES)
+    circle = "Ana: Hal +5. Hal: Ana +1. " * 8
+    for thought, into in ((circle, 1.0), ("Ana: Hal +5. Hal: 3.", 0.0)):
+        steps = talk()
+        steps[2] = steps[2].model_copy(update={"content": "", "kind": "thought", "reasoning": thought.strip()})
+        rows = matrix(Known(steps, heard(lm, steps), [0.0, 0.5, 0.5]))
+        assert rows[0, names.index("into_circle")] == into
+        assert rows[1, names.index("into_circle")] == 0
