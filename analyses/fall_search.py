@@ -41,13 +41,15 @@ class Rule(NamedTuple):
     sure: float = 0.97
     """Posterior of a step at which the search ends,"""
     large: float = 0.9
-    """if its fall is this likely LEAST or more. That no step has such a fall must be as sure as `sure`."""
+    """if its fall is this likely `least` or more. That no step has such a fall must be as sure as `sure`."""
     part: int = 2
     """Forks at one prefix in a batch."""
     parts: int = 3
     """Prefixes in a batch."""
     draws: int = 600
     """Levels drawn from the posterior in a round."""
+    least: float = LEAST
+    """A decisive fall is at least so large; 0 where the largest one is wanted, whatever its size."""
 
 
 RULE = Rule()
@@ -70,7 +72,7 @@ class Found(NamedTuple):
     posterior: tuple[float, ...]
     """P(the step has the largest fall | the forks)"""
     decisive: float
-    """P(the largest fall is LEAST or more)"""
+    """P(the largest fall is `least` or more)"""
     falls: tuple[Estimate, ...]
     """What each step costs; n counts the forks on the side that has fewer."""
     levels: tuple[Estimate, ...]
@@ -163,8 +165,8 @@ class Search:
         return first, np.bincount(first, minlength=self.steps) / len(first)
 
     def _decisive(self) -> float:
-        """P(the largest fall is LEAST or more)"""
-        return float((self._levels().falls.max(axis=1, initial=0.0) >= LEAST - 1e-9).mean())
+        """P(the largest fall is `least` or more)"""
+        return float((self._levels().falls.max(axis=1, initial=0.0) >= self.rule.least - 1e-9).mean())
 
     def _cases(self) -> list[int]:
         """Forks that had the first j steps of the record, for j from 0 to n; the record itself is no fork."""
@@ -173,7 +175,7 @@ class Search:
     def _informative(self) -> list[int]:
         """The prefixes of a batch, each the one that tells most, given those before it."""
         drawn, (first, _) = self._levels(), self._posterior()
-        large = drawn.falls.max(axis=1) >= LEAST - 1e-9
+        large = drawn.falls.max(axis=1) >= self.rule.least - 1e-9
         answer = _indicator(np.where(large, first, NONE))  # (draws, answers)
         likely = _binomial(drawn.paths[:, :-1], self.rule.part)  # (draws, prefixes, m + 1)
         told = np.ones((len(answer), 1))  # (draws, outcomes of the forks chosen so far)
