@@ -28,6 +28,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from tracer.analyses.blame import METHODS, blame
+from tracer.analyses.drill import drill
 from tracer.analyses.fall_search import LEAST, Found
 from tracer.analyses.replay_blame import blamed, differs, opening, prior_of, replay_blame, stated
 from tracer.graph import dependency_graph, propagation_path
@@ -110,7 +111,7 @@ def _measured(
 
     told = replay_blame(run, steps, replayer, stated, edges=edges, sharpened=white, watch=watch)
     step = told.finding.candidates[0].step
-    inside = _drilled(recording, label) if label["status"] == "decisive" and step == label["step"] else None
+    inside = _drilled(recording, replayer, label) if label["status"] == "decisive" and step == label["step"] else None
     return (
         {
             "surprisal": Named(int(np.argmax(seen.cost.sum(axis=1)))),
@@ -122,15 +123,12 @@ def _measured(
     )
 
 
-def _drilled(recording: Recording, label: Mapping[str, Any]) -> bool | None:
+def _drilled(recording: Recording, replayer: Replayer, label: Mapping[str, Any]) -> bool | None:
     """Whether the drill finds the labelled place; None where the label has none, as at a tool."""
-    from tracer.analyses.drill import drill
-    from tracer.data.agent_replay import voices
-
     if label["sentence"] is None:
         return None
-    found = drill(voices().lm, recording.steps, label["step"])
-    return (found.start, found.end) == (label["sentence"]["start"], label["sentence"]["end"])
+    found = drill(recording.steps, label["step"], replayer, stated)
+    return found.where != "later" and (found.start, found.end) == (label["sentence"]["start"], label["sentence"]["end"])
 
 
 def _bisected(steps: Sequence[Step], replayer: Replayer) -> Named:

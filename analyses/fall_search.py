@@ -42,17 +42,19 @@ class Rule(NamedTuple):
     sure: float = 0.97
     """Posterior of a step at which the search ends,"""
     large: float = 0.9
-    """if its fall is this likely LEAST or more. That no step has such a fall must be as sure as `sure`."""
+    """if its fall is this likely `least` or more. That no step has such a fall must be as sure as `sure`."""
     aside: int = 6
     """Forks that had the record up to the leader, and up to behind it: a prior alone convicts nobody."""
-    near: float = 0.35
-    """While a fall may be this large, the search goes on for the step that has it."""
+    near: float = 0.7
+    """Of `least`: while a fall may be so large, the search goes on for the step that has it."""
     part: int = 2
     """Forks at one prefix in a batch."""
     parts: int = 3
     """Prefixes in a batch."""
     draws: int = 600
     """Levels drawn from the posterior in a round."""
+    least: float = LEAST
+    """A decisive fall is at least so large; 0 where the largest one is wanted, whatever its size."""
 
 
 RULE = Rule()
@@ -75,7 +77,7 @@ class Found(NamedTuple):
     posterior: tuple[float, ...]
     """P(the step has the largest fall | the forks)"""
     decisive: float
-    """P(the largest fall is LEAST or more)"""
+    """P(the largest fall is `least` or more)"""
     falls: tuple[Estimate, ...]
     """What each step costs; n counts the forks on the side that has fewer."""
     levels: tuple[Estimate, ...]
@@ -126,7 +128,7 @@ class Search:
     @property
     def state(self) -> State:
         """`open` while forks are left and nothing is sure."""
-        if not self.steps or self._chance_of(self.rule.near) <= 1 - self.rule.sure:
+        if not self.steps or self._chance_of(self.rule.near * self.rule.least) <= 1 - self.rule.sure:
             return "diffuse"
         if self._posterior()[1].max() >= self.rule.sure and not self._lacking():
             if self._decisive() >= self.rule.large:
@@ -169,8 +171,8 @@ class Search:
         return first, np.bincount(first, minlength=self.steps) / len(first)
 
     def _decisive(self) -> float:
-        """P(the largest fall is LEAST or more)"""
-        return self._chance_of(LEAST)
+        """P(the largest fall is `least` or more)"""
+        return self._chance_of(self.rule.least)
 
     def _chance_of(self, fall: float) -> float:
         return float((self._levels().falls.max(axis=1, initial=0.0) >= fall - 1e-9).mean())
@@ -190,7 +192,7 @@ class Search:
     def _informative(self) -> list[int]:
         """The prefixes of a batch, each the one that tells most, given those before it."""
         drawn, (first, _) = self._levels(), self._posterior()
-        large = drawn.falls.max(axis=1) >= LEAST - 1e-9
+        large = drawn.falls.max(axis=1) >= self.rule.least - 1e-9
         known = large.mean() <= 1 - self.rule.sure  # that none is decisive: it is left to find the largest
         answer = _indicator(first if known else np.where(large, first, NONE))  # (draws, answers)
         likely = _binomial(drawn.paths[:, :-1], self.rule.part)  # (draws, prefixes, m + 1)

@@ -98,9 +98,12 @@ def repeated(recorded: Sequence[Step], fork: Fork, lived: Lived) -> int:
     kept = len(fork.prefix)
     new = lived.steps[kept:] if lived.steps[:kept] == fork.prefix else lived.steps
     pairs = zip(recorded[kept:], new, strict=False)
-    return next(
-        (k for k, (one, other) in enumerate(pairs) if _words(one) != _words(other)), min(len(recorded) - kept, len(new))
-    )
+    return next((k for k, pair in enumerate(pairs) if not same_words(*pair)), min(len(recorded) - kept, len(new)))
+
+
+def same_words(one: Step, other: Step) -> bool:
+    """Whether two steps say the same to the same, and think the same."""
+    return _words(one) == _words(other)
 
 
 def _words(step: Step) -> tuple[str | None, ...]:

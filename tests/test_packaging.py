@@ -26,7 +26,7 @@ WHITE_BOX = {
         "bench_resampling",
         "blocks",
         "causal",
-        "drill",
+        "drill_rewriting",
         "forced_anchors",
         "grouped_attention",
         "joint",

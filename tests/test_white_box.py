@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from tracer.analyses.drill import drill
+from tracer.analyses.drill_rewriting import rewriting
 from tracer.analyses.step_signals import Signals, heard, is_public, measured_edges, signals, tokens, told
 from tracer.analyses.surprisal import log_probs
 from tracer.analyses.white_box import FEATURES, Case, Known, candidates, first, matrix, probabilities, shipped, train
@@ -118,7 +118,7 @@ def test_a_run_without_agents_has_no_candidates() -> None:
 
 def test_the_drill_names_the_sentence_with_the_wrong_sum(lm: LocalLM) -> None:
     """Before `Ana = 3 +5 = 9.` the model says 8; behind it, 9."""
-    found = drill(lm, talk(9), 2)
+    found = rewriting(lm, talk(9), 2)
     assert found.text == "Ana = 3 +5 = 9."
     assert talk(9)[2].reasoning is not None
     assert (talk(9)[2].reasoning or "")[found.start : found.end] == found.text
@@ -127,13 +127,13 @@ def test_the_drill_names_the_sentence_with_the_wrong_sum(lm: LocalLM) -> None:
 
 def test_where_only_the_saying_is_off_no_sentence_is_named(lm: LocalLM) -> None:
     """The thought comes to 8 and the solver says 9."""
-    found = drill(lm, talk(8, said=9), 2)
+    found = rewriting(lm, talk(8, said=9), 2)
     assert (found.sentence, found.text) == (None, "")
 
 
 def test_a_step_without_reasoning_cannot_be_drilled(lm: LocalLM) -> None:
     with pytest.raises(BadInputError, match="no reasoning"):
-        drill(lm, talk(), 0)
+        rewriting(lm, talk(), 0)
 
 
 def call(answer: str) -> list[Step]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from tracer.drilling import Living, drilled
 from tracer.errors import BadInputError
 from tracer.explanation import Explanation, Options, explain
 from tracer.lm import POCKET
-from tracer.records import PathStep, Recording, Run, Step
+from tracer.records import Recording, Run, Step
 from tracer.store import Store
 
 if TYPE_CHECKING:
@@ -49,12 +50,13 @@ def explain_causally(
     if explained.finding.verdict == "no_failure":
         return explained
     sharpened = _read(explained, causal.lm, causal.white_box) if causal.lm else None
-    if causal.replayer:
-        explained = _replayed(path, explained, options, causal, sharpened, progress)
+    living = _living(path, explained, options, causal) if causal.replayer else None
+    if living:
+        explained = _replayed(explained, living, options, sharpened, progress)
     elif sharpened:
         explained = _sharpened(explained, sharpened, options.top)
     if causal.drill:
-        explained = _drilled(explained, causal.lm or POCKET)
+        explained = drilled(explained, living, causal.lm or POCKET, progress)
     with Store.open(path) as store:
         store.save_graphs({explained.run.id: explained.edges})
         store.save_findings([explained.finding])
@@ -83,20 +85,12 @@ def _sharpened(explained: Explanation, probability: Sequence[float], top: int) -
     return explained._replace(finding=sharpened(explained.run, explained.steps, explained.edges, probability, top=top))
 
 
-def _replayed(
-    path: Path,
-    explained: Explanation,
-    options: Options,
-    causal: Causal,
-    sharpened: Sequence[float] | None,
-    progress: Progress | None,
-) -> Explanation:
+def _living(path: Path, explained: Explanation, options: Options, causal: Causal) -> Living:
     from tracer.analyses.replay import live
-    from tracer.analyses.replay_blame import BUDGET, Ways, replay_blame
     from tracer.forking import setting_of
-    from tracer.replaying import Lived
+    from tracer.replaying import Lived, continues
 
-    run, steps, edges, _ = explained
+    run, steps, *_ = explained
     if causal.truth == "outcome" and run.outcome == "unknown" and options.assume != "failed":
         raise BadInputError(
             f"how run {run.id} ended is not known, so no end can be called a better one: "
@@ -108,17 +102,31 @@ def _replayed(
         found = live(setting, forks).recordings
         return [Lived(found[fork].steps, found[fork].run.outcome, found[fork].run.answer) for fork in forks]
 
+    check = _check(run, steps, causal.truth)
+    return Living(setting.name, lived, check, continues(setting.replayer), setting.stand_in, causal.budget)
+
+
+def _replayed(
+    explained: Explanation,
+    living: Living,
+    options: Options,
+    sharpened: Sequence[float] | None,
+    progress: Progress | None,
+) -> Explanation:
+    from tracer.analyses.replay_blame import BUDGET, Ways, replay_blame
+
+    run, steps, edges, _ = explained
     told = replay_blame(
         run,
         steps,
-        lived,
-        _check(run, steps, causal.truth),
+        living.live,
+        living.check,
         edges=[edge for edge in edges if edge.origin != "measured"],
         sharpened=sharpened,
-        ways=Ways(budget=BUDGET if causal.budget is None else causal.budget, top=options.top),
+        ways=Ways(budget=BUDGET if living.budget is None else living.budget, top=options.top),
         progress=progress,
     )
-    return _with(explained, told, setting.stand_in)
+    return _with(explained, told, living.stand_in)
 
 
 def _with(explained: Explanation, told: Blamed, stand_in: str | None) -> Explanation:
@@ -145,42 +153,3 @@ def _check(run: Run, steps: Sequence[Step], truth: Truth) -> Check:
     if said in {NONE, TRUNCATED}:
         raise BadInputError(f"run {run.id} holds no answer to compare with: leave out --truth agreement")
     return differs(said)
-
-
-def _drilled(explained: Explanation, name: str) -> Explanation:
-    """The sentence inside the blamed step, and one path from it to the symptom."""
-    finding = explained.finding
-    if not finding.candidates:
-        return explained
-    first = finding.candidates[0]
-    try:
-        told = _sentence(explained, first.step, name)
-    except BadInputError as error:
-        told = {"words": str(error)}
-    path = [*told.pop("path", ()), *(link.model_dump() for link in first.path)]
-    evidence = {**finding.evidence, "drill": {**told, "step": first.step, "path": path}}
-    return explained._replace(finding=finding.model_copy(update={"evidence": evidence}))
-
-
-def _sentence(explained: Explanation, index: int, name: str) -> dict[str, Any]:
-    from tracer.lm import load, require
-
-    require()
-    lm = load(name)
-    from tracer.analyses.drill import drill
-
-    found = drill(lm, explained.steps, index)
-    rise = f"{found.rise.value:+.2f} [{found.rise.low:+.2f}, {found.rise.high:+.2f}]"
-    moves = f"moves P(it says what it said) by {rise}, says {lm.name}"
-    if found.sentence is None:
-        return {"sentence": None, "words": f"no sentence of step {index} decides what it says: only saying it {moves}"}
-    link = PathStep(step=index, agent=explained.steps[index].agent, text=found.text)
-    return {
-        "sentence": found.sentence,
-        "start": found.start,
-        "end": found.end,
-        "text": found.text,
-        "rise": [round(each, 4) for each in found.rise],
-        "words": f"sentence {found.sentence}, “{found.text}”, {moves}",
-        "path": [link.model_dump()],
-    }

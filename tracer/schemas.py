@@ -12,7 +12,20 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from tracer.records import Anchors, Candidate, Edge, Finding, Label, Outcome, Replayed, Run, Step, StepKind, Verdict
+from tracer.records import (
+    Anchors,
+    Candidate,
+    Edge,
+    Finding,
+    Label,
+    Outcome,
+    PathStep,
+    Replayed,
+    Run,
+    Step,
+    StepKind,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from tracer.store import Mark, Summary
@@ -141,6 +154,26 @@ class Symptom(Form):
     step: int
 
 
+class Inside(Form):
+    """What `--drill` found inside the blamed step."""
+
+    model_config = ConfigDict(extra="allow")
+
+    step: int
+    words: str = Field(description="What was found, or why nothing could be.")
+    way: Literal["replay", "rewriting"] | None = Field(
+        default=None,
+        description="The run was lived again from inside the step, or a model rewrote the step; or neither.",
+    )
+    sentence: int | None = Field(default=None, description="From 0, among those of the reasoning; null: none of them.")
+    start: int | None = Field(
+        default=None, description="Characters of the reasoning, white space at its ends left out."
+    )
+    end: int | None = None
+    text: str | None = None
+    path: list[PathStep] = Field(description="From the sentence, by the step and the agents, to the symptom.")
+
+
 class BlameReport(Form):
     """`tracer blame`: which steps could be the root cause; `--all` prints one such object a line."""
 
@@ -155,12 +188,13 @@ class BlameReport(Form):
     p_failed: float | None = Field(description="P(the run failed), where the log does not say how it ended.")
     symptom: Symptom | None
     candidates: list[Candidate]
+    drill: Inside | None = Field(default=None, description="Null unless `--drill` went on inside the first candidate.")
 
     @classmethod
     def of(cls, finding: Finding) -> Self:
         """The report of a finding."""
         symptom = None if finding.symptom is None else Symptom(step=finding.symptom)
-        return cls.model_validate(dict(finding) | {"symptom": symptom})
+        return cls.model_validate(dict(finding) | {"symptom": symptom, "drill": finding.evidence.get("drill")})
 
 
 class GraphNode(Form):

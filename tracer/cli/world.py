@@ -55,6 +55,9 @@ def labels(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: RUNS with the ending .labels.jsonl.")
     ] = None,
     n: Annotated[int, typer.Option("--n", min=0, help="Label the first so many failed runs; 0: all.")] = 0,
+    sentences: Annotated[
+        bool, typer.Option("--sentences", help="Measure only the sentences of these labels anew; their steps stay.")
+    ] = False,
     jobs: Jobs = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -67,13 +70,14 @@ def labels(
     Example: tracer bench world-labels world.jsonl.gz --n 40
     """
     from tracer.analyses.truth import beside
-    from tracer.analyses.world_labels import label_all, summary
+    from tracer.analyses.world_labels import label_all, sentences_all, summary
     from tracer.files import require_file
 
     goal = output or beside(path)
     require_file(goal, "world.labels.jsonl")
     with ProgressBar("labelling") as progress:
-        found = label_all(failures(path)[: n or None], goal, jobs, progress)
+        work = sentences_all if sentences else label_all
+        found = work(failures(path)[: n or None], goal, jobs, progress)
     result: dict[str, Any] = {"labels": str(goal), **summary(found)}
     if as_json:
         print(json.dumps(result, indent=2))
