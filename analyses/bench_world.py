@@ -95,7 +95,8 @@ def _measured(
     recording: Recording, replayer: Replayer, edges: Sequence[Edge], label: Mapping[str, Any]
 ) -> tuple[dict[str, Named], list[tuple[int, int | None]], list[Edge]]:
     """The methods with a language model or with forks; how the search went; the edges that were measured."""
-    from tracer.analyses.step_signals import measured_edges, signals
+    from tracer.analyses.hiding import measured_edges
+    from tracer.analyses.step_signals import signals
     from tracer.analyses.white_box import Known, probabilities
     from tracer.data.agent_replay import voices
 
@@ -118,7 +119,7 @@ def _measured(
             "replay": Named(step, told.found.forks, inside, sure=told.found.decisive >= 0.5),
         },
         path,
-        [*measured_edges(seen), *told.edges],
+        [*measured_edges(lm, steps), *told.edges],
     )
 
 

@@ -31,13 +31,10 @@ from tracer.analyses.suppression import Suppression, share, suppress_all
 from tracer.analyses.suppression_mask import Sight
 from tracer.analyses.transcript import Read, view, whole
 from tracer.lm.offsets import Encoded
-from tracer.records import Edge, Step
+from tracer.records import Step
 
 if TYPE_CHECKING:
     from tracer.lm.local import LocalLM
-
-MOVES = 1.0
-"""Nats a word, on average."""
 
 
 class Signals(NamedTuple):
@@ -51,8 +48,6 @@ class Signals(NamedTuple):
     """(n,): stray(t) over those words of the thought that carry something, by a digit or a capital letter"""
     reach: Array
     onward: Array
-    moved: Array
-    """(n, n) mean KL in nats that hiding a step (column) does to what a later one (row) says and thinks"""
 
 
 def signals(lm: LocalLM, steps: Sequence[Step]) -> Signals:
@@ -62,22 +57,7 @@ def signals(lm: LocalLM, steps: Sequence[Step]) -> Signals:
     cost, stray, values = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros(n)
     for each in words:
         cost[each.step], stray[each.step], values[each.step] = each.cost, each.stray, each.values
-    moved, reach, onward = _influence(lm, steps)
-    return Signals(cost, stray, values, reach, onward, moved)
-
-
-def measured_edges(found: Signals) -> list[Edge]:
-    """An edge wherever hiding a step moves what a later one says and thinks by MOVES or more."""
-    return [
-        Edge(
-            source=int(source),
-            target=int(target),
-            origin="measured",
-            weight=float(1 - np.exp(-found.moved[target, source])),
-            reason=f"hiding step {source} moves each word here by {found.moved[target, source]:.2f} nats",
-        )
-        for target, source in np.argwhere(found.moved >= MOVES)
-    ]
+    return Signals(cost, stray, values, *_influence(lm, steps))
 
 
 def is_public(lm: LocalLM, steps: Sequence[Step]) -> bool:
@@ -161,20 +141,19 @@ def tokens(encoded: Encoded, start: int, end: int) -> Span:
     return int(np.searchsorted(begins, start)), int(np.searchsorted(begins, end))
 
 
-def _influence(lm: LocalLM, steps: Sequence[Step]) -> tuple[Array, Array, Array]:
-    """(moved, reach, onward): what hiding each step does to the others in the whole talk."""
+def _influence(lm: LocalLM, steps: Sequence[Step]) -> tuple[Array, Array]:
+    """(reach, onward): what hiding each step does to the last one in the whole talk."""
     read, n = whole(steps), len(steps)
-    moved, reach, onward = np.zeros((n, n)), np.zeros(n), np.zeros(n)
+    reach, onward = np.zeros(n), np.zeros(n)
     if len(read.places) < 2:
-        return moved, reach, onward
+        return reach, onward
     encoded = lm.encode(read.text)
     lm.require_room(len(encoded.ids))
     spans = [tokens(encoded, place.start, place.end) for place in read.places]
     [found] = suppress_all(lm.model, [Trace(torch.tensor(encoded.ids), spans)])
     index = [place.step for place in read.places]
-    moved[np.ix_(index, index)] = found.kl
     reach[index], onward[index] = _last(found)
-    return moved, reach, onward
+    return reach, onward
 
 
 def _last(found: Suppression) -> tuple[Array, Array]:
