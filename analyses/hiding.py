@@ -10,7 +10,7 @@ twice moves little either time: then the other copy is enough, and no edge is me
 
 NATS was chosen on the 50 shipped runs of the agent world: the least of 0.1, 0.2, 0.3, 0.5, 1, 1.5, 2, 3 at which 95 %
 of the edges found are true ones (`scripts/score_edges.py --choose`). Chosen on four fifths of them, it is 1 four times
-and 1.5 once, and 96 % of the edges found in the other fifth are true. On another model it has not been tried.
+and 0.5 once, and 95 % of the edges found in the other fifth are true. On another model it has not been tried.
 
 Needs torch and transformers; imported on use only.
 """
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from tracer.lm.local import LocalLM
 
 NATS = 1.0
+PUBLIC = 3.0
+"""Odds of 20 to 1. A talk wrongly taken for public gives edges that are not there; the other mistake costs few."""
 
 
 def measured_edges(lm: LocalLM, steps: Sequence[Step]) -> list[Edge]:
@@ -53,7 +55,7 @@ def measured_edges(lm: LocalLM, steps: Sequence[Step]) -> list[Edge]:
 def moved(lm: LocalLM, steps: Sequence[Step]) -> Array:
     """(n, n) nats that hiding a step (column) moves a later one (row) by; 0 for the steps of tools and of the user."""
     found = np.zeros((len(steps), len(steps)))
-    public = is_public(lm, steps)
+    public = is_public(lm, steps, PUBLIC)
     acting = [step for step in steps if step.kind != "tool_result" and not given(step)]
     for agent in dict.fromkeys(step.agent for step in acting):
         for source, target, nats in _moved(lm, _pieces(steps, agent, public=public)):

@@ -52,7 +52,7 @@ class Signals(NamedTuple):
 
 def signals(lm: LocalLM, steps: Sequence[Step]) -> Signals:
     """The signals of one run."""
-    _, words = _reading(lm, steps)
+    words = _reading(lm, steps)
     n = len(steps)
     cost, stray, values = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros(n)
     for each in words:
@@ -60,14 +60,15 @@ def signals(lm: LocalLM, steps: Sequence[Step]) -> Signals:
     return Signals(cost, stray, values, *_influence(lm, steps))
 
 
-def is_public(lm: LocalLM, steps: Sequence[Step]) -> bool:
-    """Whether the agents' words are likelier if everybody heard everything."""
-    return _reading(lm, steps)[0]
+def is_public(lm: LocalLM, steps: Sequence[Step], nats: float = 0.0) -> bool:
+    """Whether the agents' words are likelier, by more than so many nats, if everybody heard everything."""
+    private, public = (_likelihood(_words(lm, steps, public=public)) for public in (False, True))
+    return public - private > nats
 
 
-def _reading(lm: LocalLM, steps: Sequence[Step]) -> tuple[bool, list[_Words]]:
-    readings = ((public, _words(lm, steps, public=public)) for public in (False, True))
-    return max(readings, key=lambda reading: _likelihood(reading[1]))
+def _reading(lm: LocalLM, steps: Sequence[Step]) -> list[_Words]:
+    readings = (_words(lm, steps, public=public) for public in (False, True))
+    return max(readings, key=_likelihood)
 
 
 class _Words(NamedTuple):

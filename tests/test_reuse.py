@@ -136,3 +136,13 @@ def test_a_value_said_by_all_of_a_long_run_costs_no_more_than_once() -> None:
     found = reused_edges([*steps, *said("krill")])
     assert time.process_time() - began < 3
     assert len(found) == 2999
+
+
+def test_a_call_that_is_made_again_takes_nothing() -> None:
+    """The same words to the same tool; with others it takes 417 from b, which said it last."""
+    call = Step(index=0, agent="a", kind="tool_call", tool="t", arguments='{"id": 417}')
+    between = said("", "417", "", "krill")[1]
+    rest = [Step(index=3, agent="c", kind="message", content="krill")]
+    again, other = (call.model_copy(update={"index": 2, "arguments": each}) for each in (call.arguments, '{"n": 417}'))
+    assert ends(reused_edges([call, between, again, *rest])) == [(0, 1)]
+    assert ends(reused_edges([call, between, other, *rest])) == [(0, 1), (1, 2)]

@@ -37,12 +37,9 @@ def test_the_last_of_the_others_goes_before_ones_own() -> None:
 
 
 def test_ones_own_is_left_where_nobody_else_said_it() -> None:
-    """But not where the same call is made again."""
-    call = step(0, "a", "tool_call", tool="t", arguments="417")
-    found = told(call)
-    assert source(found, step(1, "a")) == 0
-    assert source(found, call.model_copy(update={"index": 1})) is None
-    assert source(found, call.model_copy(update={"index": 1, "arguments": "417 more"})) == 0
+    """A call of a's, and what a said after it."""
+    found = told(step(0, "a", "tool_call", tool="t", arguments="417"), step(1, "a"))
+    assert source(found, step(2, "a")) == 1
 
 
 def test_what_was_handed_over_goes_before_all_else() -> None:

@@ -10,6 +10,7 @@ Two readings of "source":
 
     reused_edges     who told the step's agent the value last (`tellers`), in what it says or in its reasoning; pairs of
                      a name and what is said of it (`statements`) are values, too. Who said it first is in the reason.
+                     A call that its agent makes again, word for word, is its own words again, and takes nothing.
     first_mentions   the step that said it first, whoever heard it. The ranker was fitted on these.
 """
 
@@ -53,10 +54,14 @@ def reused_edges(steps: Sequence[Step], task: str = "") -> list[Edge]:
     known = {*_first(task, _all), *_opening(steps, _all)}
     heard = hearers(steps)
     told: dict[str, Told] = defaultdict(Told)
+    calls: set[tuple[str, str | None, str | None]] = set()
     edges: list[Edge] = []
     for step, found in zip(steps, said, strict=True):
         shared: dict[int, list[Shared]] = defaultdict(list)
-        for key, value in _used(step, found).items():
+        call = (step.agent, step.tool, step.arguments)
+        again = step.kind == "tool_call" and call in calls
+        calls.add(call)
+        for key, value in _used(step, {} if again else found).items():
             source = told[key].source(step, thought=value is None) if key in told else None
             if source is not None and (mass := _mass(source.value, len(steps), frequency[key])) > 0:
                 first = told[key].first

@@ -2,8 +2,7 @@
 
 A step was handed to its recipient, and to every agent whose steps the log says follow from it; a system message to its
 own agent alone, and it takes nothing from anybody. What a log does not say, as in most group chats, everybody may have
-heard. A tool hears nothing but what calls put before it. A call that is made again, word for word, takes nothing from
-the first one.
+heard. A tool hears nothing but what calls put before it.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ class Told:
             return self._handed.get(agent)
         others = [each for each in self._around if _name(each.step) != agent]
         own = self._own.get(agent)
-        return others[-1] if others else own if own and not _again(own.step, target) else None
+        return others[-1] if others else own
 
 
 def hearers(steps: Sequence[Step]) -> list[set[str]]:
@@ -82,8 +81,3 @@ def is_prompt(step: Step) -> bool:
 
 def _name(step: Step) -> str:
     return step.agent.casefold()
-
-
-def _again(one: Step, other: Step) -> bool:
-    """Whether a call is made again."""
-    return one.kind == other.kind == "tool_call" and (one.tool, one.arguments) == (other.tool, other.arguments)
