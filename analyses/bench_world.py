@@ -297,7 +297,7 @@ def _upto(curve: Sequence[Sequence[Any]], most: int) -> float:
     return float(next((right for forks, right in reversed(curve) if forks <= most), False))
 
 
-def _prf(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, float | None]:
+def _prf(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
     """Against the direct dependencies; `through` is the precision where those through other steps count as well."""
     both, found, true, through = (sum(row["edges"][name][k] for row in rows) for k in range(4))
     figures = {
@@ -306,7 +306,11 @@ def _prf(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, float | None
         "f1": 2 * both / (found + true) if found + true else None,
         "through": through / found if found else None,
     }
-    return {key: None if value is None else round(value, 4) for key, value in figures.items()}
+    rounded: dict[str, Any] = {key: None if value is None else round(value, 4) for key, value in figures.items()}
+    for key, n in (("precision", found), ("recall", true)):
+        share = wilson(both, n)
+        rounded[f"{key}_interval"] = [round(share.low, 4), round(share.high, 4)] if n else None
+    return rounded
 
 
 def _passing(accused: Sequence[bool]) -> dict[str, Any]:

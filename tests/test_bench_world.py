@@ -76,6 +76,9 @@ def test_the_summary_has_the_published_keys_and_leaves_diffuse_runs_out() -> Non
     assert (found["methods"]["replay"]["step"], found["methods"]["replay"]["sentence"]) == (0.5, None)
     assert found["edges"]["together"]["precision"] == 1.0
     assert found["edges"]["together"]["recall"] == 0.75
+    low, high = found["edges"]["together"]["recall_interval"]  # Wilson's, 9 of 12
+    assert (low, high) == (pytest.approx(0.4677, abs=1e-4), pytest.approx(0.9111, abs=1e-4))
+    assert found["edges"]["measured"]["precision_interval"] is None
     assert found["diffuse"] == {"n": 1, "named": 1}
     assert found["by"]["length"]["8-15"]["replay"] == 1.0
     assert [point["step"] for point in found["budget"][:2]] == [0.0, 0.5]
