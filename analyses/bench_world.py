@@ -96,7 +96,8 @@ def _measured(
     recording: Recording, replayer: Replayer, edges: Sequence[Edge], label: Mapping[str, Any]
 ) -> tuple[dict[str, Named], list[tuple[int, int | None]], list[Edge]]:
     """The methods with a language model or with forks; how the search went; the edges that were measured."""
-    from tracer.analyses.step_signals import heard, measured_edges
+    from tracer.analyses.hiding import measured_edges
+    from tracer.analyses.step_signals import heard
     from tracer.analyses.white_box import Known, probabilities
     from tracer.data.agent_replay import voices
 
@@ -119,7 +120,7 @@ def _measured(
             "replay": Named(step, told.found.forks, inside, sure=told.found.decisive >= 0.5),
         },
         path,
-        [*measured_edges(seen), *told.edges],
+        [*measured_edges(lm, steps), *told.edges],
     )
 
 
@@ -294,7 +295,7 @@ def _upto(curve: Sequence[Sequence[Any]], most: int) -> float:
     return float(next((right for forks, right in reversed(curve) if forks <= most), False))
 
 
-def _prf(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, float | None]:
+def _prf(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
     """Against the direct dependencies; `through` is the precision where those through other steps count as well."""
     both, found, true, through = (sum(row["edges"][name][k] for row in rows) for k in range(4))
     figures = {
@@ -303,7 +304,11 @@ def _prf(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, float | None
         "f1": 2 * both / (found + true) if found + true else None,
         "through": through / found if found else None,
     }
-    return {key: None if value is None else round(value, 4) for key, value in figures.items()}
+    rounded: dict[str, Any] = {key: None if value is None else round(value, 4) for key, value in figures.items()}
+    for key, n in (("precision", found), ("recall", true)):
+        share = wilson(both, n)
+        rounded[f"{key}_interval"] = [round(share.low, 4), round(share.high, 4)] if n else None
+    return rounded
 
 
 def _passing(accused: Sequence[bool]) -> dict[str, Any]:

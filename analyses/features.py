@@ -81,7 +81,7 @@ class Features:
     @cached_property
     def pagerank(self) -> list[float]:
         """Personalised PageRank backwards from the symptom."""
-        return pagerank_back(self.view.steps, self.view.edges, {self.view.symptom: 1.0})
+        return pagerank_back(self.view.steps, self.view.origins, {self.view.symptom: 1.0})
 
     @cached_property
     def task_keys(self) -> set[str]:

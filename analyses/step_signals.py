@@ -32,14 +32,12 @@ from tracer.analyses.suppression_mask import Sight
 from tracer.analyses.transcript import Read, asked, view, whole
 from tracer.errors import MissingExtraError
 from tracer.lm.offsets import Encoded
-from tracer.records import Edge, Step
+from tracer.records import Step
 
 if TYPE_CHECKING:
     from tracer.lm.local import LocalLM
 
 THOUGHT_END = "</think>"
-MOVES = 1.0
-"""Nats a word, on average."""
 
 
 class Signals(NamedTuple):
@@ -55,20 +53,16 @@ class Signals(NamedTuple):
     """(n,): the same of what a tool answered"""
     reach: Array
     onward: Array
-    moved: Array
-    """(n, n) mean KL in nats that hiding a step (column) does to what a later one (row) says and thinks"""
 
 
 def signals(lm: LocalLM, steps: Sequence[Step]) -> Signals:
     """The signals of one run."""
-    _, words = _reading(lm, steps)
+    words = _reading(lm, steps)
     n = len(steps)
     cost, stray, values = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros(n)
     for each in words:
         cost[each.step], stray[each.step], values[each.step] = each.cost, each.stray, each.values
-    answered = _answered(lm, steps, public=is_public(lm, steps))
-    moved, reach, onward = _influence(lm, steps)
-    return Signals(cost, stray, values, answered, reach, onward, moved)
+    return Signals(cost, stray, values, _answered(lm, steps, public=is_public(lm, steps)), *_influence(lm, steps))
 
 
 def heard(lm: LocalLM, steps: Sequence[Step]) -> Signals:
@@ -76,33 +70,19 @@ def heard(lm: LocalLM, steps: Sequence[Step]) -> Signals:
     try:
         return signals(lm, steps)
     except MissingExtraError:
-        none = np.zeros(len(steps))
-        wide = np.zeros((len(steps), 3))
-        return Signals(wide, wide, none, none, none, none, np.zeros((len(steps), len(steps))))
+        none, wide = np.zeros(len(steps)), np.zeros((len(steps), 3))
+        return Signals(wide, wide, none, none, none, none)
 
 
-def measured_edges(found: Signals) -> list[Edge]:
-    """An edge wherever hiding a step moves what a later one says and thinks by MOVES or more."""
-    return [
-        Edge(
-            source=int(source),
-            target=int(target),
-            origin="measured",
-            weight=float(1 - np.exp(-found.moved[target, source])),
-            reason=f"hiding step {source} moves each word here by {found.moved[target, source]:.2f} nats",
-        )
-        for target, source in np.argwhere(found.moved >= MOVES)
-    ]
+def is_public(lm: LocalLM, steps: Sequence[Step], nats: float = 0.0) -> bool:
+    """Whether the agents' words are likelier, by more than so many nats, if everybody heard everything."""
+    private, public = (_likelihood(_words(lm, steps, public=public)) for public in (False, True))
+    return public - private > nats
 
 
-def is_public(lm: LocalLM, steps: Sequence[Step]) -> bool:
-    """Whether the agents' words are likelier if everybody heard everything."""
-    return _reading(lm, steps)[0]
-
-
-def _reading(lm: LocalLM, steps: Sequence[Step]) -> tuple[bool, list[_Words]]:
-    readings = ((public, _words(lm, steps, public=public)) for public in (False, True))
-    return max(readings, key=lambda reading: _likelihood(reading[1]))
+def _reading(lm: LocalLM, steps: Sequence[Step]) -> list[_Words]:
+    readings = (_words(lm, steps, public=public) for public in (False, True))
+    return max(readings, key=_likelihood)
 
 
 class _Words(NamedTuple):
@@ -220,20 +200,19 @@ def tokens(encoded: Encoded, start: int, end: int) -> Span:
     return int(np.searchsorted(begins, start)), int(np.searchsorted(begins, end))
 
 
-def _influence(lm: LocalLM, steps: Sequence[Step]) -> tuple[Array, Array, Array]:
-    """(moved, reach, onward): what hiding each step does to the others in the whole talk."""
+def _influence(lm: LocalLM, steps: Sequence[Step]) -> tuple[Array, Array]:
+    """(reach, onward): what hiding each step does to the last one in the whole talk."""
     read, n = whole(steps), len(steps)
-    moved, reach, onward = np.zeros((n, n)), np.zeros(n), np.zeros(n)
+    reach, onward = np.zeros(n), np.zeros(n)
     if len(read.places) < 2:
-        return moved, reach, onward
+        return reach, onward
     encoded = lm.encode(read.text)
     lm.require_room(len(encoded.ids))
     spans = [tokens(encoded, place.start, place.end) for place in read.places]
     [found] = suppress_all(lm.model, [Trace(torch.tensor(encoded.ids), spans)])
     index = [place.step for place in read.places]
-    moved[np.ix_(index, index)] = found.kl
     reach[index], onward[index] = _last(found)
-    return moved, reach, onward
+    return reach, onward
 
 
 def _last(found: Suppression) -> tuple[Array, Array]:

@@ -29,7 +29,7 @@ import orjson
 from tracer.data.agent_faults import correct, fault, parents
 from tracer.data.agent_replay import voices
 from tracer.data.agent_runs import alone
-from tracer.data.agent_steps import places, seed_of, turns_of
+from tracer.data.agent_steps import noted, places, seed_of, turns_of
 from tracer.data.agents import Life, World, begun, live, over, solved, world
 from tracer.data.teams import Turn
 from tracer.data.world_words import TOOLS
@@ -229,7 +229,7 @@ def label(recording: Recording) -> dict[str, Any]:
         "second_fall": round(found.second, 4),
         "restored": _share(found.restored),
         "curve": [{"step": index[place], **_share(count)} for place, count in curve.counts.items()],
-        "edges": _edges(made, turns, index),
+        "edges": true_edges(made, turns),
         "forks": curve.forks,
         "seconds": round(time.perf_counter() - started, 1),
     }
@@ -265,14 +265,25 @@ def sentence_anew(recording: Recording, old: Mapping[str, Any]) -> dict[str, Any
     return {**old, **new, "forks": old["forks"] - sum(n for _, n in before) + curve.forks}
 
 
-def _edges(made: World, turns: Sequence[Turn], index: Sequence[int | None]) -> list[list[int]]:
-    """[source, target] steps; what was used of somebody's notes is no step of the talk."""
+def true_edges(made: World, turns: Sequence[Turn]) -> list[list[int]]:
+    """[source, target] steps: which uses which, by the construction. Notes are the system message that holds them."""
+    index = noted(made, turns)
     pairs = (
         (index[source], index[target])
         for target in range(len(begun(made)), len(turns))
         for source in parents(made, turns, target)
     )
     return sorted([source, target] for source, target in pairs if source is not None and target is not None)
+
+
+def edges_anew(recordings: Sequence[Recording], labels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The labels with the true edges as the construction gives them now; nothing is lived again, all else stays."""
+    steps = {each.run.id: each.steps for each in recordings}
+    found = []
+    for each in labels:
+        made = world(each["seed"])
+        found.append({**each, "edges": true_edges(made, turns_of(made, steps[each["run"]]))})
+    return found
 
 
 def _share(count: Count) -> dict[str, Any]:

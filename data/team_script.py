@@ -327,6 +327,16 @@ RULES: dict[str, Callable[[Scene], Said]] = {
 """What each agent says next, given the talk so far."""
 
 
+def askers(made: Team, agent: str) -> tuple[str, ...]:
+    """Whose last words to an agent are the request that its rule works on, in every branch."""
+    if agent in RESEARCHERS:
+        return ("User",) if made.topology == "chain" else ("Planner",)
+    return ASKERS.get(agent, ())
+
+
+ASKERS = {"Planner": ("User",), "Solver": ("Planner", *RESEARCHERS), "Checker": ("Solver",), "Reporter": ("Checker",)}
+
+
 def scripted(made: Team, turns: Sequence[Turn], seed: int, noise: Noise = NOISY) -> Turn:
     """The next turn of whoever was spoken to, by rule; the same for the same talk and seed."""
     me = turns[-1].to

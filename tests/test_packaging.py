@@ -29,6 +29,7 @@ WHITE_BOX = {
         "drill_rewriting",
         "forced_anchors",
         "grouped_attention",
+        "hiding",
         "joint",
         "methods",
         "receivers",

@@ -10,6 +10,7 @@ import pytest
 from tracer.analyses.world_labels import (
     Curve,
     Within,
+    edges_anew,
     judged,
     label,
     label_all,
@@ -166,3 +167,21 @@ def test_three_shipped_labels_are_found_again() -> None:
         assert (new["sentence"] or {}).get("text") == (old["sentence"] or {}).get("text")
         for one, other in zip(old["curve"], new["curve"], strict=True):
             assert one["low"] <= other["p"] <= one["high"]
+
+
+def test_the_shipped_edges_are_those_of_the_construction() -> None:
+    """All 40; and where they are written anew, nothing else of a label changes."""
+    labels = read_labels(shipped()[1])
+    recordings = read_recordings([shipped()[0]])[0]
+    assert edges_anew(recordings, labels) == labels
+    emptied = [{**each, "edges": []} for each in labels]
+    assert edges_anew(recordings, emptied) == labels
+
+
+def test_what_was_read_in_notes_comes_from_the_system_message_that_holds_them() -> None:
+    """By hand from the file: step 3 tells South its notes, `Ana: Mia plus Kim.` among them; step 4 says it on."""
+    [label_] = [each for each in read_labels(shipped()[1]) if each["seed"] == 2000107]
+    assert [3, 4] in label_["edges"]
+    [steps] = [each.steps for each in read_recordings([shipped()[0]])[0] if each.run.id == label_["run"]]
+    assert (steps[3].kind, steps[3].agent, "Ana: Mia plus Kim." in steps[3].content) == ("system", "South", True)
+    assert steps[4].content == "to Planner: Ana: Mia plus Kim."

@@ -10,7 +10,7 @@ from tracer.text import clean, one_line
 
 ORIGINS: Final[dict[EdgeOrigin, str]] = {
     "declared": "the log says so (call id, reply, hand-off, mention)",
-    "reused": "words first seen there stand here again",
+    "reused": "words told there stand here again",
     "similar": "says the same in other words",
     "measured": "an intervention moved it",
 }
