@@ -193,6 +193,7 @@ PUBLISHED: dict[str, list[str]] = {
         *(f"blame --method {m}" for m in METHODS),
     ],
     "graph": ["graph"],
+    "patterns": ["patterns", "patterns --by dstar"],
     "db-verify": ["db verify"],
     "db-export": ["db export --parquet OUT/parquet"],
     "db-path": ["db path"],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from tracer.fleet import Patterns
 from tracer.records import Anchors, Candidate, Edge, Finding, Label, Outcome, Replayed, Run, Step, StepKind, Verdict
 
 if TYPE_CHECKING:
@@ -459,6 +460,7 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "bench-resampling": (ResamplingBench, 1),
     "anchors": (Anchors, 1),
     "replay": (Replayed, 1),
+    "patterns": (Patterns, 1),
     "synth": (SynthReport, 1),
     "db-verify": (Verified, 1),
     "db-export": (Exported, 1),
