@@ -193,6 +193,7 @@ PUBLISHED: dict[str, list[str]] = {
         *(f"blame --method {m}" for m in METHODS),
     ],
     "graph": ["graph"],
+    "gate": ["gate RUNS --above 1", "gate RUNS --above 1 --write-baseline OUT/b.json --assume ok"],
     "patterns": ["patterns", "patterns --by dstar"],
     "db-verify": ["db verify"],
     "db-export": ["db export --parquet OUT/parquet"],

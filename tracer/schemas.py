@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from tracer.fleet import Patterns
+from tracer.fleet import Gate, Patterns
 from tracer.records import Anchors, Candidate, Edge, Finding, Label, Outcome, Replayed, Run, Step, StepKind, Verdict
 
 if TYPE_CHECKING:
@@ -461,6 +461,7 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "anchors": (Anchors, 1),
     "replay": (Replayed, 1),
     "patterns": (Patterns, 1),
+    "gate": (Gate, 1),
     "synth": (SynthReport, 1),
     "db-verify": (Verified, 1),
     "db-export": (Exported, 1),
