@@ -211,7 +211,7 @@ PUBLISHED: dict[str, list[str]] = {
 """The calls whose JSON each schema describes; RUNS, README and OUT stand for paths."""
 A_TEAM = "def replay(prefix_steps, edited_step):\n    return edited_step is None\n"
 """A system that any fault breaks."""
-WITHOUT_DATABASE = ("bench", "train", "demo")
+WITHOUT_DATABASE = ("bench", "train", "demo", "gate")
 
 
 NEED_A_MODEL = {"anchors", "bench-anchors", "bench-pocket", "bench-resampling"}
