@@ -3,8 +3,8 @@
 Every element is tested by Fisher's exact test, all of them together under Benjamini and Hochberg. Of those that stand
 the test, most only accompany others: an agent is in as many failed runs as the tool that fails in its hands. So they
 are taken in turn, as faults are in programs that have several (Jones, Bowring, Harrold 2007): the most suspicious one
-first; then the runs that have it are set aside, and the next one must stand its own test among the rest. What does not
-is explained by what was taken.
+first; then the next must stand the test among runs that are alike in having or not having it (Mantel and Haenszel
+1959), and so on. What does not is explained by what was taken.
 
 Before an element is taken it is sharpened: a narrower one, had by some of the same runs, takes its place where the runs
 that it leaves fail no more than the others do. In the end the patterns are ranked by impact: the lower bound of the
@@ -13,6 +13,7 @@ share of all failures that each explains beyond those taken before it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
@@ -99,23 +100,45 @@ def succeeded_runs(spectra: Spectra) -> int:
 
 
 def _take(spectra: Spectra, discovered: Sequence[int], measure: str) -> dict[int, float]:
-    """The patterns with their impact: each the most suspicious one among the runs that have none of those before it."""
+    """The patterns with their impact: each the most suspicious one beyond those before it."""
     taken: dict[int, float] = {}
-    rest = np.ones(len(spectra.failed), dtype=bool)
+    failures = int(spectra.failed.sum())
     while left := [group for group in discovered if group not in taken]:
+        rest = ~spectra.held[:, list(taken)].any(axis=1)
         held, outcomes = spectra.held[rest], spectra.failed[rest]
         totals = int(outcomes.sum()), int((~outcomes).sum())
         failed, succeeded = _counts(held, outcomes)
-        q = np.ones(len(spectra.groups))
-        q[left] = benjamini_hochberg(_p_values(failed[left], succeeded[left], outcomes).tolist())
-        standing = [group for group in left if q[group] <= LEVEL]
+        q = benjamini_hochberg([beyond(spectra, group, list(taken)) for group in left])
+        standing = [group for group, each in zip(left, q, strict=True) if each <= LEVEL]
         if not standing:
             break
         first = max(standing, key=lambda group: _lower(measure, failed, succeeded, group, totals))
-        first = _sharpened(held, outcomes, first, standing)
-        taken[first] = _lower("explained", failed, succeeded, first, totals) * totals[0] / int(spectra.failed.sum())
-        rest &= ~spectra.held[:, first]
+        if failed[first]:
+            first = _sharpened(held, outcomes, first, standing)
+        taken[first] = _lower("explained", failed, succeeded, first, totals) * totals[0] / failures
     return taken
+
+
+def beyond(spectra: Spectra, group: int, taken: Sequence[int]) -> float:
+    """p of a group among runs that are alike in what was taken: Fisher's where nothing was, else Mantel and Haenszel's.
+
+    With m of N runs of a stratum that have it, F of them failed, and a that have it and failed, z is the sum of
+    a - mF/N, less 1/2, over the root of the sum of m(N - m)F(N - F) / (N^2 (N - 1)). 1 where it is no more frequent in
+    failed runs.
+    """
+    column, outcomes = spectra.held[:, group], spectra.failed
+    if not taken:
+        one, other = (Count(int((column & side).sum()), int(side.sum())) for side in (outcomes, ~outcomes))
+        return fisher(one, other) if one.share > other.share else 1.0
+    surplus, variance = 0.0, 0.0
+    _, strata = np.unique(spectra.held[:, taken], axis=0, return_inverse=True)
+    for stratum in range(int(strata.max()) + 1):
+        runs = strata.ravel() == stratum
+        n, m, f = int(runs.sum()), int((runs & column).sum()), int((runs & outcomes).sum())
+        if n > 1:
+            surplus += int((runs & column & outcomes).sum()) - m * f / n
+            variance += m * (n - m) * f * (n - f) / (n * n * (n - 1))
+    return math.erfc((surplus - 0.5) / math.sqrt(2 * variance)) if surplus > 0.5 and variance else 1.0
 
 
 def _sharpened(held: Bools, outcomes: Bools, wide: int, standing: Sequence[int]) -> int:

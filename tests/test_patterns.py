@@ -1,9 +1,12 @@
 """Patterns: tables that were worked out by hand, and what chance alone comes to."""
 
+import math
+
 import numpy as np
+import pytest
 
 from tracer.analyses.elements import Element
-from tracer.analyses.patterns import Told, suspects
+from tracer.analyses.patterns import Told, beyond, suspects
 from tracer.analyses.spectra import Bools, Spectra
 
 RUNS = [f"r{number}" for number in range(200)]
@@ -79,6 +82,28 @@ def test_the_wide_element_stays_where_the_rest_of_its_runs_fails_as_well() -> No
     """The tool fails runs in whoever's hands: 30 of 30, of which the agent has 16."""
     [first, _] = told({WIDE: rows((0, 30)), TOOL: rows((0, 16))}, rows((0, 40))).suspects
     assert (first.words, first.status) == ("lookup fails", "pattern")
+
+
+def test_a_part_of_a_pattern_that_fails_still_more_is_a_pattern_too() -> None:
+    """Of the agent's 100 runs half fail, and of 24 of them all; of 100 other runs a tenth."""
+    agent, part = rows((0, 100)), rows((0, 24))
+    found = told({AGENT: agent, FIELD: part}, rows((0, 50), (100, 110)), "explained").suspects
+    assert [(each.words, each.status, each.rank) for each in found] == [
+        ("export takes part", "pattern", 1), ("pricer drops “currency”", "pattern", 2),
+    ]  # fmt: skip
+
+
+def test_the_test_beyond_a_pattern_is_mantels_and_haenszels() -> None:
+    """By hand: 10 of 20 and 5 of 20 in one stratum, 8 of 10 and 4 of 20 in the other, with the correction."""
+    first = rows((0, 40))
+    second = rows((0, 20), (40, 50))
+    failed = rows((0, 10), (20, 25), (40, 48), (50, 54))
+    held = np.stack([first, second], axis=1)[:70]
+    spectra = Spectra(((AGENT,), (TOOL,)), held, failed[:70])
+    surplus = (10 - 20 * 15 / 40) + (8 - 10 * 12 / 30) - 0.5
+    variance = 20 * 20 * 15 * 25 / (40**2 * 39) + 10 * 20 * 12 * 18 / (30**2 * 29)
+    assert beyond(spectra, 1, [0]) == pytest.approx(math.erfc(surplus / math.sqrt(2 * variance)))
+    assert beyond(spectra, 0, [0]) == 1.0
 
 
 def test_what_goes_with_success_is_no_suspect() -> None:

@@ -68,8 +68,9 @@ def _failure(each: Blamed) -> Iterator[RenderableType]:
     mark, style = ("×", "red") if each.above else (" ", "dim")
     run = (f"{clean(each.run)}  ", "bold")
     yield Text.assemble((f"{mark} ", style), run, _place(each), no_wrap=True, overflow="ellipsis")
-    told = [*map(clean, each.why), one_line(each.source, 100)]
-    yield Padding(Text("; ".join(told), style="dim"), (0, 0, 0, 2))
+    if each.above:
+        told = [*map(clean, each.why), one_line(each.source, 100)]
+        yield Padding(Text("; ".join(told), style="dim"), (0, 0, 0, 2))
 
 
 def _place(each: Blamed) -> str:
