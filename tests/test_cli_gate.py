@@ -95,6 +95,17 @@ def test_a_mistake_never_looks_like_a_verdict(call: Call, logs: Path, arguments:
     assert "Traceback" not in done.err
 
 
+def test_an_open_gate_says_when_it_judged_nothing(call: Call, logs: Path) -> None:
+    """Runs of unknown outcome alone pass, and nobody can take that for a success."""
+    for path in logs.iterdir():
+        value = json.loads(path.read_text())
+        path.write_text(json.dumps({key: value[key] for key in ("question", "history")}))
+    done = call("gate", logs)
+    assert done.code == 0
+    assert done.out.startswith("gate open, but no run says how it ended\n")
+    assert "of unknown outcome passed unread: --assume failed blames them, too" in done.out
+
+
 def test_files_that_cannot_be_read_are_told_and_do_not_close_the_gate(call: Call, logs: Path) -> None:
     """In one line, with the first reason."""
     (logs / "broken.json").write_text("{")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import tracer
 from tracer.baseline import Baseline
 from tracer.errors import BadInputError, TracerError
 from tracer.gating import Options, gate
@@ -50,6 +51,14 @@ def test_runs_of_unknown_outcome_pass_unless_they_are_taken_as_failed(tmp_path: 
     taken = gate([tmp_path / "logs"], Options(limit=0.0, assume="failed"))
     assert (taken.passed, taken.failed, taken.succeeded, taken.unknown) == (False, 1, 1, 0)
     assert gate([tmp_path / "logs"], Options(limit=0.0, assume="ok")).succeeded == 2
+
+
+def test_the_library_call_does_the_same(tmp_path: Path) -> None:
+    """From Python, with plain paths."""
+    path = log(tmp_path / "logs", "one", correct=False)
+    assert tracer.gate([str(path)], above=0.1) == gate([path], Options(limit=0.1))
+    assert tracer.gate([path], above=1, write_baseline=tmp_path / "b.json").passed
+    assert tracer.gate([path], above=1, baseline=str(tmp_path / "b.json")).compared == 1
 
 
 def test_the_users_database_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +114,11 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     for paths in ([bad], [tmp_path / "nowhere"]):
         with pytest.raises(BadInputError, match=str(paths[0])):
             gate(paths)
+    spans = tmp_path / "spans.json"
+    span = {"traceId": "0" * 31 + "1", "spanId": "0" * 15 + "1", "name": "GET /"}
+    spans.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}))
+    with pytest.raises(BadInputError, match="the logs hold no run"):
+        gate([spans])
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInputError, match="there is no file"):
         gate([tmp_path / "empty"])

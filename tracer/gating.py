@@ -47,6 +47,8 @@ def gate(paths: Sequence[Path], options: Options = Options(), progress: Progress
         db = Path(folder) / "gate.duckdb"
         skipped = _load(paths, db, options.assume, progress)
         fleet = gather(db)
+        if not fleet.spectra and not fleet.unknown:
+            raise BadInputError("the logs hold no run: there is nothing to judge")
         explained = explain_held(db, fleet.failed, DEFAULTS, progress)
     return _judged(fleet, explained, options, before, skipped)
 

@@ -100,8 +100,8 @@ def _none_failed(fleet: Fleet) -> str:
     total = len(fleet.spectra) + fleet.unknown
     if not total:
         return "the database holds no runs: run `tracer ingest LOGS` first"
-    unknown = f", {fleet.unknown} do not say how they ended" if fleet.unknown else ""
-    return f"none of {total} runs is known to have failed{unknown}: say so with `tracer mark RUN --failed`, or --csv"
+    counts = f"{total:,} in all, {fleet.unknown:,} of unknown outcome"
+    return f"no run is known to have failed ({counts}): say so with `tracer mark RUN --failed`, or --csv FILE for many"
 
 
 def _notes(fleet: Fleet, succeeded: int) -> tuple[str, ...]:

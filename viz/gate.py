@@ -22,7 +22,9 @@ def headline(gate: Gate) -> str:
     blamed = f"{above:,} of {wording.count(gate.failed, 'failed run')} blamed above {gate.limit:.2g}"
     reasons = [blamed] if above else []
     reasons += [f"{wording.count(len(gate.worse), 'figure')} worse than in the baseline"] if gate.worse else []
-    return "gate closed: " + "; ".join(reasons) if reasons else "gate open"
+    if reasons:
+        return "gate closed: " + "; ".join(reasons)
+    return "gate open" if gate.failed or gate.succeeded else "gate open, but no run says how it ended"
 
 
 def gate_report(gate: Gate) -> RenderableType:

@@ -22,7 +22,7 @@ Measure = Annotated[
     typer.Option(
         "--by",
         metavar="MEASURE",
-        help="What is looked at first: ochiai, tarantula, dstar or explained.",
+        help="Rank by ochiai, tarantula, dstar or explained.",
         autocompletion=_measures,
     ),
 ]
@@ -38,7 +38,7 @@ def patterns(
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what failed runs have in common that others have not, and where they broke.
+    """Say what failed runs have in common, and where they broke.
 
     Agents, tools and their failures, hand-offs, and fields that an agent drops, in failed against successful runs;
     then the failed runs by the place that is blamed. Runs that do not say how they ended are left out and counted.
