@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import runpy
 import shutil
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -322,3 +323,15 @@ def window(browser: Browser) -> Iterator[Callable[..., Visit]]:
 def visit(window: Callable[..., Visit]) -> Visit:
     """A desktop window."""
     return window()
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Callable[..., Path]:
+    """`office(seed, count=200, faults=True)`: a file of generated runs with two planted faults; see `planted_runs`."""
+    script = runpy.run_path(str(Path(__file__).with_name("planted_runs.py")))
+
+    def build(seed: int, count: int = 200, faults: bool = True, name: str = "office") -> Path:
+        path: Path = script["write"](tmp_path / name, script["planted_runs"](seed, count, faults))
+        return path
+
+    return build

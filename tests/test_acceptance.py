@@ -193,6 +193,8 @@ PUBLISHED: dict[str, list[str]] = {
         *(f"blame --method {m}" for m in METHODS),
     ],
     "graph": ["graph"],
+    "gate": ["gate RUNS --above 1", "gate RUNS --above 1 --write-baseline OUT/b.json --assume ok"],
+    "patterns": ["patterns", "patterns --by dstar"],
     "db-verify": ["db verify"],
     "db-export": ["db export --parquet OUT/parquet"],
     "db-path": ["db path"],
@@ -209,7 +211,7 @@ PUBLISHED: dict[str, list[str]] = {
 """The calls whose JSON each schema describes; RUNS, README and OUT stand for paths."""
 A_TEAM = "def replay(prefix_steps, edited_step):\n    return edited_step is None\n"
 """A system that any fault breaks."""
-WITHOUT_DATABASE = ("bench", "train", "demo")
+WITHOUT_DATABASE = ("bench", "train", "demo", "gate")
 
 
 NEED_A_MODEL = {"anchors", "bench-anchors", "bench-pocket", "bench-resampling"}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from tracer.fleet import Gate, Patterns
 from tracer.records import (
     Anchors,
     Candidate,
@@ -493,6 +494,8 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "bench-resampling": (ResamplingBench, 1),
     "anchors": (Anchors, 1),
     "replay": (Replayed, 1),
+    "patterns": (Patterns, 1),
+    "gate": (Gate, 1),
     "synth": (SynthReport, 1),
     "db-verify": (Verified, 1),
     "db-export": (Exported, 1),
