@@ -8,8 +8,8 @@ This module is light; torch loads with the first model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from tracer.lm.local import LocalLM
@@ -61,6 +61,31 @@ class LM(Protocol):
 
     def logprobs(self, prefix: str, continuations: Sequence[str]) -> list[Scored]:
         """How likely each continuation of the prefix is, at temperature 1."""
+
+
+class Chat(Protocol):
+    """A model that answers messages."""
+
+    name: str
+    revision: str
+    window: int | None
+    """Tokens that the messages and the answer may take together; None where nobody said."""
+
+    def chat(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        n: int = 1,
+        *,
+        max_tokens: int,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        schema: Mapping[str, Any] | None = None,
+    ) -> list[Sample]:
+        """n answers to the messages, each with a `role` and a `content`.
+
+        `schema` is a JSON schema of the answer. It binds the model only where that was proven; so parse, and ask again.
+        """
 
 
 def require() -> None:
