@@ -7,6 +7,8 @@ import io
 import json
 import os
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -269,6 +271,43 @@ def _folder(lm: LocalLM, tmp_path: Path) -> Path:
     lm.model.save_pretrained(folder)
     lm.tokenizer.save_pretrained(folder)
     return folder
+
+
+class Loopback:
+    """An ASGI application on a free port of this machine, in a thread."""
+
+    def __init__(self, app: Any) -> None:
+        import uvicorn
+
+        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + 30
+        while not self._server.started:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/v1"
+
+    def stop(self) -> None:
+        """Hang up on everyone."""
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join(timeout=30)
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[[Any], str]]:
+    """`served(app)`: the base URL of an ASGI application, which lives as long as the test."""
+    running: list[Loopback] = []
+
+    def start(app: Any) -> str:
+        running.append(Loopback(app))
+        return running[-1].url
+
+    yield start
+    for each in running:
+        each.stop()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tracer.anchor_options import ALL, DEFAULTS, Options, Progress
 from tracer.chain import Chain, of_step
 from tracer.errors import BadInputError, TracerError
-from tracer.lm import load
+from tracer.lm import load_inside
 from tracer.records import Anchors, Recording
 from tracer.store import Store
 
@@ -29,7 +29,7 @@ def anchor_all(
 ) -> list[Anchors]:
     """The same by the method that is asked for, or by each."""
     chain = chain_of(target, database)
-    model = load(options.lm, device=options.device, dtype=options.dtype)
+    model = load_inside(options.lm, f"--method {options.method}", device=options.device, dtype=options.dtype)
     from tracer.analyses.methods import METHODS, Asked  # needs torch, which the model has loaded by now
 
     if options.method not in {*METHODS, ALL}:

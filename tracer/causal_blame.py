@@ -61,10 +61,9 @@ def explain_causally(
 
 def _read(explained: Explanation, name: str) -> list[float]:
     """The white-box tier's probability of each step."""
-    from tracer.lm import load, require
+    from tracer.lm import load_inside
 
-    require()
-    lm = load(name)
+    lm = load_inside(name, "The white-box tier of blame")
     from tracer.analyses.replay_blame import prior_of
     from tracer.analyses.step_signals import signals
     from tracer.analyses.white_box import Known, probabilities
@@ -159,10 +158,9 @@ def _drilled(explained: Explanation, name: str) -> Explanation:
 
 
 def _sentence(explained: Explanation, index: int, name: str) -> dict[str, Any]:
-    from tracer.lm import load, require
+    from tracer.lm import load_inside
 
-    require()
-    lm = load(name)
+    lm = load_inside(name, "--drill")
     from tracer.analyses.drill import drill
 
     found = drill(lm, explained.steps, index)

@@ -2,16 +2,18 @@
 
     pocket   the tiny model that is shipped with the package; it knows its own small world only
     local    any Hugging Face causal LM, in this process, on the CPU or a GPU
+    endpoint one behind an OpenAI-compatible server: `URL`, `URL#MODEL`, or several servers, `URL,URL#MODEL`
 
-This module is light; torch loads with the first model.
+This module is light; torch loads with the first model in this process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, overload
 
 if TYPE_CHECKING:
+    from tracer.lm.endpoint import Endpoint
     from tracer.lm.local import LocalLM
 
 POCKET = "pocket"
@@ -98,9 +100,44 @@ def require() -> None:
         raise MissingExtraError.for_extra("lm", "A local language model")
 
 
-def load(name: str = POCKET, *, device: str | None = None, dtype: str | None = None) -> LocalLM:
-    """The model of a name: `pocket`, a folder, or a Hugging Face model that is already on this machine."""
+@overload
+def load(name: Literal["pocket"] = ..., *, device: str | None = None, dtype: str | None = None) -> LocalLM: ...
+@overload
+def load(name: str, *, device: str | None = None, dtype: str | None = None) -> LocalLM | Endpoint: ...
+def load(name: str = POCKET, *, device: str | None = None, dtype: str | None = None) -> LocalLM | Endpoint:
+    """The model of a name: `pocket`, a folder, a Hugging Face model that is already on this machine, or a server's."""
+    from tracer.lm.endpoint_address import is_address
+
+    if is_address(name):
+        return _served(name)
+    require()
     from tracer.lm.local import LocalLM
     from tracer.lm.pocket import pocket
 
     return pocket(device=device, dtype=dtype) if name == POCKET else LocalLM.load(name, device=device, dtype=dtype)
+
+
+def load_inside(name: str, purpose: str, *, device: str | None = None, dtype: str | None = None) -> LocalLM:
+    """The same for a purpose that reads a model from inside, which no server lets one do."""
+    from tracer.errors import MissingExtraError
+    from tracer.lm.endpoint_address import is_address
+
+    if is_address(name):
+        raise MissingExtraError(
+            f"{purpose} reads a model from inside, and a server shows only what it writes: name a model in this "
+            "process (--lm FOLDER), or resample (tracer anchors --method resample)"
+        )
+    found: LocalLM = load(name, device=device, dtype=dtype)  # type: ignore[assignment]
+    return found
+
+
+def _served(name: str) -> Endpoint:
+    from importlib.util import find_spec
+
+    from tracer.errors import MissingExtraError
+
+    if find_spec("httpx2") is None or find_spec("stamina") is None:
+        raise MissingExtraError.for_extra("endpoint", "A model behind a server")
+    from tracer.lm.endpoint import Endpoint
+
+    return Endpoint.open(name)
