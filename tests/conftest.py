@@ -363,17 +363,20 @@ def visit(window: Callable[..., Visit]) -> Visit:
     return window()
 
 
-class ScriptedServer:
-    """A chat server on loopback whose answers a test writes: it shows mechanics, and no accuracy."""
+class Scripted:
+    """A chat server whose answers a test writes: it shows mechanics, and no accuracy."""
 
-    def __init__(self, reply: Callable[[dict[str, Any]], str], window: int) -> None:
-        self.reply = reply
-        self.window = window
+    def __init__(self, reply: Callable[[dict[str, Any]], str], window: int, guided: bool) -> None:
+        self.reply, self.window, self.guided = reply, window, guided
         self.bodies: list[dict[str, Any]] = []
-        """Every question asked, in the order of arrival."""
+        """Every question of a judge, in the order of arrival."""
+        self.url = ""
+        """As `--lm` takes it."""
+        self.lm: Any = None
+        """A client of it."""
 
     def app(self) -> Any:
-        """The two routes of an OpenAI-compatible server that a judge needs."""
+        """The routes of an OpenAI-compatible server that a judge needs."""
         from starlette.applications import Starlette
         from starlette.requests import Request
         from starlette.responses import JSONResponse
@@ -383,84 +386,42 @@ class ScriptedServer:
             return JSONResponse({"data": [{"id": "scripted", "max_model_len": self.window}]})
 
         async def chat(request: Request) -> JSONResponse:
-            body = await request.json()
-            self.bodies.append(body)
-            text = self.reply(body)
-            choices = [
-                {"index": k, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-                for k in range(body.get("n") or 1)
-            ]
-            used = {"prompt_tokens": 7, "completion_tokens": len(text.split()) * len(choices)}
-            return JSONResponse({"choices": choices, "usage": used})
+            text = self.said(await request.json())
+            choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+            used = {"prompt_tokens": 7, "completion_tokens": len(text.split())}
+            return JSONResponse({"choices": [choice], "usage": used})
 
         return Starlette(
             routes=[Route("/v1/models", models), Route("/v1/chat/completions", chat, methods=["POST"])],
         )
 
-
-class Served(NamedTuple):
-    """A running scripted server."""
-
-    url: str
-    """As `--lm` takes it."""
-    server: ScriptedServer
-    lm: Any
-    """A client of it."""
+    def said(self, body: dict[str, Any]) -> str:
+        """The answer; a probe of what the server can do is answered, and not written down."""
+        asked = body.get("response_format", {}).get("json_schema", {}).get("schema", {}).get("properties", {})
+        if "code" in asked:
+            return json.dumps({"code": asked["code"]["enum"][0]}) if self.guided else "no"
+        self.bodies.append(body)
+        return self.reply(body)
 
 
 @pytest.fixture
-def scripted() -> Iterator[Callable[..., Served]]:
-    """`scripted(reply, window=16384)`: a server whose answer to each request body is `reply(body)`."""
-    import socket
-    import threading
-    import time
+def scripted(served: Callable[[Any], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scripted]]:
+    """`scripted(reply, window=16384)`: a server whose answer to each request body is `reply(body)`, and its client."""
+    pytest.importorskip("uvicorn")
+    pytest.importorskip("httpx2")
+    from tracer.lm import load
 
-    uvicorn = pytest.importorskip("uvicorn")
-    running = []
+    monkeypatch.setenv("TRACER_LM_REVISION", "r1")
+    monkeypatch.setenv("TRACER_LM_PATIENCE", "0")
+    opened = []
 
-    def serve(reply: Callable[[dict[str, Any]], str], window: int = 16_384) -> Served:
-        scripted = ScriptedServer(reply, window)
-        listening = socket.socket()
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(scripted.app(), log_level="error", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        running.append((server, thread, listening))
-        while not server.started:
-            time.sleep(0.005)
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1#scripted"
-        return Served(url, scripted, HttpChat(url, window))
+    def serve(reply: Callable[[dict[str, Any]], str], window: int = 16_384, guided: bool = True) -> Scripted:
+        server = Scripted(reply, window, guided)
+        server.url = f"{served(server.app())}#scripted"
+        server.lm = load(server.url)
+        opened.append(server.lm)
+        return server
 
     yield serve
-    for server, thread, listening in running:
-        server.should_exit = True
-        thread.join()
-        listening.close()
-
-
-class HttpChat:
-    """The least client that can ask a chat server."""
-
-    name = "scripted"
-    revision = "0"
-
-    def __init__(self, url: str, window: int) -> None:
-        self.url = url.partition("#")[0]
-        self.window = window
-
-    def chat(self, messages: Any, n: int = 1, *, schema: Any = None, **sampling: Any) -> list[Any]:
-        """n answers."""
-        from urllib.request import Request, urlopen
-
-        from tracer.lm import Sample
-
-        body = {"model": "scripted", "messages": messages, "n": n, **sampling}
-        if schema is not None:
-            body["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
-        request = Request(
-            f"{self.url}/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        with urlopen(request, timeout=10) as answer:
-            told = json.loads(answer.read())
-        tokens = told["usage"]["completion_tokens"] // n
-        return [Sample(each["message"]["content"], each["finish_reason"], tokens) for each in told["choices"]]
+    for lm in opened:
+        lm.close()

@@ -68,7 +68,7 @@ def test_a_wrong_answer_is_asked_for_again_with_the_mistake(scripted: Serve) -> 
     assert heard.cost.requests == 3
     assert heard.cost.written == 2 + 2 + 2  # words, as the server counts
     assert heard.cost.seconds > 0
-    last = served.server.bodies[-1]["messages"]
+    last = served.bodies[-1]["messages"]
     assert [each["role"] for each in last] == ["user", "assistant", "user"]
     assert last[1]["content"] == '{"n": 4}'
     assert "n must be odd" in last[2]["content"]
@@ -77,14 +77,16 @@ def test_a_wrong_answer_is_asked_for_again_with_the_mistake(scripted: Serve) -> 
 def test_it_gives_up_after_a_few_times(scripted: Serve) -> None:
     served = scripted(lambda _: "I would rather not.")
     heard = ask(Asking(served.lm), "An odd number?", FORM, seed=0)
-    assert (heard.reply, heard.cost.requests, len(served.server.bodies)) == (None, 1 + AGAIN, 1 + AGAIN)
+    assert (heard.reply, heard.cost.requests, len(served.bodies)) == (None, 1 + AGAIN, 1 + AGAIN)
 
 
 def test_seed_temperature_and_schema_reach_the_server(scripted: Serve) -> None:
     served = scripted(lambda _: '{"n": 1}')
     ask(Asking(served.lm, temperature=0.3, max_tokens=77), "?", FORM, seed=9)
-    [body] = served.server.bodies
-    assert (body["seed"], body["temperature"], body["max_tokens"]) == (9, 0.3, 77)
+    body = served.bodies[0]
+    assert (body["temperature"], body["max_tokens"]) == (0.3, 77)
+    ask(Asking(served.lm), "?", FORM, seed=10)
+    assert body["seed"] != served.bodies[1]["seed"]
     assert body["response_format"]["json_schema"]["schema"]["properties"]["n"]["maximum"] == 9
     assert json.dumps(body["response_format"]["json_schema"]["schema"]["required"]) == '["n"]'
 
@@ -92,4 +94,11 @@ def test_seed_temperature_and_schema_reach_the_server(scripted: Serve) -> None:
 def test_an_endless_answer_is_shown_again_in_part_only(scripted: Serve) -> None:
     served = scripted(lambda _: "x" * 50_000)
     ask(Asking(served.lm), "?", FORM, seed=0)
-    assert max(len(each["content"]) for each in served.server.bodies[-1]["messages"]) == 2000
+    assert max(len(each["content"]) for each in served.bodies[-1]["messages"]) == 2000
+
+
+def test_a_server_that_heeds_no_schema_is_not_given_one(scripted: Serve) -> None:
+    """Its answers are parsed all the same."""
+    served = scripted(lambda _: 'Well: {"n": 1}', guided=False)
+    assert ask(Asking(served.lm), "?", FORM, seed=0).reply == Number(n=1)
+    assert "response_format" not in served.bodies[0]

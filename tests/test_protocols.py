@@ -36,7 +36,7 @@ def test_all_at_once_shows_every_step_with_its_number_and_asks_once(scripted: Se
     served = scripted(lambda _: json.dumps({"reason": "r", "step": 3, "agent": "agent2", "quotes": ["said-3-here"]}))
     found = JUDGES["all-at-once"](Asking(served.lm), question(6))
     assert (found.leading(), found.cost.requests, found.ballots[0].agent) == (3, 1, "agent2")
-    [body] = served.server.bodies
+    [body] = served.bodies
     assert shown(body) == [0, 1, 2, 3, 4, 5]
     assert body["temperature"] == 0
     assert all(f"step {k} · agent{k} · message" in prompt(body) for k in range(6))
@@ -53,7 +53,7 @@ def test_step_by_step_stops_at_the_first_yes(scripted: Serve, guilty: int | None
     found = JUDGES["step-by-step"](Asking(served.lm), question(6))
     assert found.leading() == guilty
     asked = 6 if guilty is None else guilty + 1
-    assert [shown(body) for body in served.server.bodies] == [list(range(k + 1)) for k in range(asked)]
+    assert [shown(body) for body in served.bodies] == [list(range(k + 1)) for k in range(asked)]
     assert found.ballots[0].state == ("abstained" if guilty is None else "named")
 
 
@@ -72,7 +72,7 @@ def test_binary_search_finds_every_step_in_log2_questions(scripted: Serve, steps
         found = JUDGES["binary-search"](Asking(served.lm), question(steps))
         assert found.leading() == step
         assert found.cost.requests <= (steps - 1).bit_length()
-    assert all(wanted["step"] >= 0 and len(shown(body)) <= steps for body in served.server.bodies)
+    assert all(wanted["step"] >= 0 and len(shown(body)) <= steps for body in served.bodies)
 
 
 @pytest.mark.parametrize("method", ["step-by-step", "binary-search", "all-at-once"])
@@ -87,7 +87,7 @@ def test_each_method_works_with_and_without_the_right_answer(scripted: Serve, me
     answer = {"reason": "r", "step": 1, "agent": "agent1", "error": True, "half": "first"}
     served = scripted(lambda _: json.dumps(answer))
     for truth in (None, "forty-two"):
-        before = len(served.server.bodies)
+        before = len(served.bodies)
         assert JUDGES[method](Asking(served.lm), question(4, truth)).leading() is not None
-        asked = served.server.bodies[before:]
+        asked = served.bodies[before:]
         assert all(("forty-two" in prompt(body)) == (truth is not None) for body in asked)
