@@ -146,15 +146,21 @@ def pool(prior: Sequence[float], tiers: Sequence[Tier], weights: Mapping[str, fl
     return [float(each) for each in shares / shares.sum()]
 
 
-def fuse(known: Known, tiers: Sequence[Tier], fusion: Fusion = PRIOR, top: int = 5) -> Finding:
-    """The finding by all tiers; without one it is the ranker's, unchanged."""
+def fuse(
+    known: Known,
+    tiers: Sequence[Tier],
+    fusion: Fusion = PRIOR,
+    top: int = 5,
+    model: tuple[str, str] | None = None,
+) -> Finding:
+    """The finding by all tiers; without one it is the ranker's, unchanged. `model`: name and revision of the judge."""
     finding = known.finding
     if not tiers:
         return finding
     posterior = pool(known.prior, tiers, fusion.weights)
     candidates = _candidates(known, posterior, top)
     verdict, reason = _verdict(finding, candidates)
-    where, why = _basis(known, fusion, tiers)
+    where, why = _basis(known, fusion, tiers, model)
     return finding.model_copy(
         update={
             "method": tiers[-1].name,
@@ -197,13 +203,15 @@ def _verdict(finding: Finding, candidates: Sequence[Candidate]) -> tuple[Verdict
     return "inconclusive", f"no step stands out: compare step {first.step}{rival}, or `--replay` settles it"
 
 
-def _basis(known: Known, fusion: Fusion, tiers: Sequence[Tier]) -> tuple[str, str]:
+def _basis(known: Known, fusion: Fusion, tiers: Sequence[Tier], model: tuple[str, str] | None) -> tuple[str, str]:
     judged = [tier for tier in tiers if tier.name == "judge"]
     if judged and fusion.fitted is None:
         weight = fusion.weights["judge"]
         return "uncalibrated", f"the judge's weight of {weight:g} is a prior; `tracer train fusion` fits it"
     if len(judged) < len(tiers) or fusion.fitted is None:
         return "uncalibrated", "how these tiers go together was not fitted"
+    if model != (fusion.fitted.model, fusion.fitted.revision):
+        return "uncalibrated", f"the judge's weight was fitted for {fusion.fitted.model}, which is another model"
     return basis(known.run, known.steps, fusion.fitted.families)
 
 

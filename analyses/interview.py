@@ -40,6 +40,8 @@ class Asking(NamedTuple):
     seed: int = 0
     temperature: float = 0.7
     max_tokens: int = 1024
+    progress: Callable[[int, int], None] | None = None
+    """Told how many questions of how many are done, where that is known."""
 
     @property
     def room(self) -> float:

@@ -80,6 +80,8 @@ def judge(asking: Asking, question: Question) -> Judgement:
         heard = ask(asking, f"{log}\n\n{asked}", form, seed=asking.seed + k)
         ballots.append(ballot(heard.reply, view.steps))
         cost += heard.cost
+        if asking.progress:
+            asking.progress(k + 1, asking.samples)
     return Judgement(
         method="judge",
         offered=tuple(offered),

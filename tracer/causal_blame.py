@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tracer.errors import BadInputError
 from tracer.explanation import Explanation, Options, explain
+from tracer.judging import SAMPLES, Judged, Ways, judged, replayed
 from tracer.lm import POCKET
 from tracer.records import PathStep, Recording, Run, Step
 from tracer.store import Store
@@ -32,11 +33,17 @@ class Causal(NamedTuple):
     """A language model that reads the run; None: none does."""
     drill: bool = False
     """Go on inside the blamed step."""
+    judge: bool = False
+    """Let that model compare the ranker's candidates and vote, in place of reading the run from inside."""
+    samples: int = SAMPLES
+    """Votes of the judge."""
+    fusion: Path | None = None
+    """Weights of the tiers that `tracer train fusion` made."""
 
     @property
     def asked(self) -> bool:
         """Whether there is anything beside the log to look at."""
-        return bool(self.replayer or self.lm or self.drill)
+        return bool(self.replayer or self.lm or self.drill or self.judge)
 
 
 def explain_causally(
@@ -46,10 +53,18 @@ def explain_causally(
     explained = explain(path, ref, options)
     if explained.finding.verdict == "no_failure":
         return explained
-    sharpened = _read(explained, causal.lm) if causal.lm else None
-    if causal.replayer:
+    if causal.judge:
+        ways = Ways(causal.lm, causal.samples, fusion=causal.fusion)
+        said = judged(explained, options, ways, progress)
+        if causal.replayer:
+            explained = _replayed(path, explained, options, causal, said, progress)
+        else:
+            explained = explained._replace(finding=said.finding)
+    elif causal.replayer:
+        sharpened = _read(explained, causal.lm) if causal.lm else None
         explained = _replayed(path, explained, options, causal, sharpened, progress)
-    elif sharpened:
+    elif causal.lm:
+        sharpened = _read(explained, causal.lm)
         explained = _sharpened(explained, sharpened, options.top)
     if causal.drill:
         explained = _drilled(explained, causal.lm or POCKET)
@@ -83,11 +98,13 @@ def _replayed(
     explained: Explanation,
     options: Options,
     causal: Causal,
-    sharpened: Sequence[float] | None,
+    before: Sequence[float] | Judged | None,
     progress: Progress | None,
 ) -> Explanation:
+    """`before`: what the tiers before replay make of each step; None: only the ranker was asked."""
     from tracer.analyses.replay import live
-    from tracer.analyses.replay_blame import BUDGET, Ways, replay_blame
+    from tracer.analyses.replay_blame import BUDGET, replay_blame
+    from tracer.analyses.replay_blame import Ways as Search
     from tracer.forking import setting_of
     from tracer.replaying import Lived
 
@@ -109,10 +126,12 @@ def _replayed(
         lived,
         _check(run, steps, causal.truth),
         edges=[edge for edge in edges if edge.origin != "measured"],
-        sharpened=sharpened,
-        ways=Ways(budget=BUDGET if causal.budget is None else causal.budget, top=options.top),
+        sharpened=before.posterior if isinstance(before, Judged) else before,
+        ways=Search(budget=BUDGET if causal.budget is None else causal.budget, top=options.top),
         progress=progress,
     )
+    if isinstance(before, Judged):
+        told = told._replace(finding=replayed(before, told))
     return _with(explained, told, setting.stand_in)
 
 

@@ -141,6 +141,18 @@ class Symptom(Form):
     step: int
 
 
+class TierRow(Form):
+    """What one tier of evidence says."""
+
+    model_config = ConfigDict(extra="allow")
+
+    tier: str
+    step: int | None
+    probability: float = Field(description="Of that step; for the judge its share of the votes.")
+    weight: float | None = Field(default=None, description="In the pool; null for the structure, which is its prior.")
+    gave: list[dict[str, float]] = Field(default=[], description="Nats that the tier gave to each candidate.")
+
+
 class BlameReport(Form):
     """`tracer blame`: which steps could be the root cause; `--all` prints one such object a line."""
 
@@ -149,18 +161,28 @@ class BlameReport(Form):
     verdict: Verdict
     verdict_reason: str
     method: str
-    probability_basis: str | None = Field(description="in-domain, out-of-domain, or null for methods that only rank.")
+    probability_basis: str | None = Field(
+        description="in-domain, out-of-domain, measured, uncalibrated (a weight that nobody fitted), "
+        "or null for methods that only rank."
+    )
     basis_reason: str
     outcome: Outcome
     p_failed: float | None = Field(description="P(the run failed), where the log does not say how it ended.")
     symptom: Symptom | None
     candidates: list[Candidate]
+    tiers: list[TierRow] = Field(
+        default=[], description="What each tier named, cheapest first; empty for the log alone."
+    )
+    judge: dict[str, Any] | None = Field(
+        default=None, description="Votes, ballots with reasons and citations, what was cut and dropped, and the cost."
+    )
 
     @classmethod
     def of(cls, finding: Finding) -> Self:
         """The report of a finding."""
         symptom = None if finding.symptom is None else Symptom(step=finding.symptom)
-        return cls.model_validate(dict(finding) | {"symptom": symptom})
+        told = {"tiers": finding.evidence.get("tiers") or [], "judge": finding.evidence.get("judge")}
+        return cls.model_validate(dict(finding) | {"symptom": symptom} | told)
 
 
 class GraphNode(Form):
