@@ -34,7 +34,8 @@ class Cost(Record):
 class Ballot(Record):
     """One sample's answer."""
 
-    state: Literal["named", "abstained", "unreadable"]
+    state: Literal["named", "abstained", "unreadable", "unfit"]
+    """unfit: the log is longer than the model's window allows"""
     step: int | None = None
     agent: str = ""
     """As the model wrote it; who speaks at the step is the log's to say."""

@@ -57,7 +57,7 @@ def test_the_judge_is_a_tier_and_its_part_is_shown(call: Call, run: str, scripte
         ("fused", report.candidates[0].step),
     ]
     chance = {each["step"]: each["probability"] for each in before["candidates"]}
-    odds = {each.step: each.probability for each in report.candidates}
+    odds = {each.step: each.probability or 0.0 for each in report.candidates}
     # of three offered, five votes: (3 * 5 + 1) / 6 against (0 + 1) / 6, at weight 1/2: a factor of sqrt(16) = 4
     assert (odds[0] / odds[1]) / (chance[0] / chance[1]) == pytest.approx(4, rel=1e-6)
     assert report.judge is not None

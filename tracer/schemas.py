@@ -211,7 +211,7 @@ class StrictScore(Form):
     agent: float
     step: float
     step_ci: tuple[float, float] = Field(description="95 % interval of `step`.")
-    top3: float | None = Field(description="Null for methods that name one step only.")
+    top3: float | None = Field(description="Null for language models that name one step only.")
     top5: float | None
 
 
@@ -248,6 +248,10 @@ class WhoWhenReport(Form):
     schema_id: str = Field(default="urn:blametrace:schema:bench-whowhen:1", alias="schema")
     subsets: dict[str, SubsetScore]
     protocol: str
+    lm: dict[str, Any] | None = Field(
+        default=None,
+        description="The language model that was asked: method, answers by kind, tokens, seconds, twins, runs.",
+    )
 
 
 class AlarmRate(Form):
