@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, NamedTuple, Self
 
 from tracer.errors import DoesNotFitError
@@ -60,8 +61,9 @@ class Endpoint:
 
     def __init__(self, pool: Pool, model: str, window: int | None, revision: str) -> None:
         self.pool, self.model, self.window, self.revision = pool, model, window, revision
-        self.name = f"{model} at {','.join(pool.urls)}"
+        self.name, self.where = model, f"{clean(model)} at {','.join(pool.urls)}"
         self.server = Asker(pool, model)
+        self._echoed: dict[str, Choice] = {}
 
     @classmethod
     def open(cls, address: str, ways: Settings | None = None) -> Self:
@@ -172,7 +174,7 @@ class Endpoint:
         for prefix, tokens in zip(near, self.tokens(near), strict=True):
             if tokens >= window:
                 raise DoesNotFitError(
-                    f"the text has {tokens:,} tokens, {self.name} reads {window:,}: shorten it, or name another --lm"
+                    f"the text has {tokens:,} tokens, {self.where} reads {window:,}: shorten it, or name another --lm"
                 )
             rooms[prefix] = min(max_tokens, window - tokens)
         return rooms
@@ -183,9 +185,11 @@ class Endpoint:
         return 1 if self.server.has("seeds") and not self.server.has("seeds_together") else None
 
     def _parsed(self, found: Mapping[str, Any], n: int) -> Answer:
-        answer = parsed(found, self.name)
+        answer = parsed(found, self.where)
         if len(answer.choices) != n:
-            raise EndpointError(f"{self.name} gives {len(answer.choices)} texts where {n} were asked for: run lm check")
+            raise EndpointError(
+                f"{self.where} gives {len(answer.choices)} texts where {n} were asked for: run lm check"
+            )
         return answer
 
     def tokens(self, prefixes: Sequence[str]) -> list[int]:
@@ -223,12 +227,24 @@ class Endpoint:
         lacking = self.server["echo"]
         if not lacking.has:
             raise EndpointError(
-                f"log-probabilities of a text need a server that heeds echo with logprobs, and {self.name} does not "
+                f"log-probabilities of a text need a server that heeds echo with logprobs, and {self.where} does not "
                 f"({lacking.found}): use vLLM or SGLang, or a model in this process: --lm FOLDER"
             )
-        requests = [completion(self.model, each, Draw(1, 0.0), echo=True, logprobs=TOP) for each in texts]
-        found = {place: self._parsed(each, 1) for place, each in self.pool.ask_all(requests)}
-        return [_own(found[k], sane(text)) for k, text in enumerate(texts)]
+        new = [each for each in dict.fromkeys(texts) if each not in self._echoed]
+        requests = [completion(self.model, each, Draw(1, 0.0), echo=True, logprobs=TOP) for each in new]
+        for place, found in self.pool.ask_all(requests):
+            self._echoed[new[place]] = _own(self._parsed(found, 1), new[place])
+        return [self._echoed[each] for each in texts]
+
+    def token_ends(self, text: str) -> list[int] | None:
+        """Where each token of a text ends, in characters; None where the server does not tell, or not exactly."""
+        if not self.server.has("echo"):
+            return None
+        tokens = self.echo([text])[0].tokens or ()
+        for opening in range(_OPENING):
+            if "".join(tokens[opening:]) == sane(text):
+                return [0] * opening + list(accumulate(map(len, tokens[opening:])))
+        return None
 
     def logprobs(self, prefix: str, continuations: Sequence[str]) -> list[Scored]:
         """ln p(continuation | prefix) of each, in nats, token by token, at temperature 1.
