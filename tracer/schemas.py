@@ -420,6 +420,19 @@ class TrainedFailure(Form):
     cross_validated: dict[str, float] = Field(description="AUROC, log-loss and rates of a 10-fold cross-validation.")
 
 
+class TrainedFusion(Form):
+    """`tracer train fusion`: the file, the judge's weight, and what it gains on held-out questions."""
+
+    fusion: str
+    runs: int
+    weight: float = Field(description="Of the judge beside the ranker; 0: its answers did not help.")
+    weights_of_folds: list[float]
+    log_loss: float = Field(description="Per run, held out, with the judge.")
+    log_loss_without: float
+    gain: float = Field(description="log_loss_without - log_loss, nats per run.")
+    gain_ci: tuple[float, float] = Field(description="95 % interval of `gain`, over questions.")
+
+
 class Removed(Form):
     """`tracer runs rm`: the runs that were dropped."""
 
@@ -478,6 +491,7 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "demo": (DemoReport, 1),
     "train-ranker": (TrainedRanker, 1),
     "train-failure": (TrainedFailure, 1),
+    "train-fusion": (TrainedFusion, 1),
     "bench-whowhen": (WhoWhenReport, 1),
     "bench-alarms": (AlarmsReport, 1),
     "bench-pocket": (PocketReport, 1),
