@@ -1,7 +1,7 @@
 """The judge: a cheap ranker proposes, a language model compares, and what it cites is looked up.
 
-1. Offered are the ranker's first steps, in an orchestrated run with the orchestrator's steps around each: there the
-   labelled step is among fifteen in four runs of five, and among five in half of them.
+1. Offered are the ranker's first steps, in an orchestrated run with the orchestrator's steps around each. The labelled
+   step is among them in 62 of 64 chats and in 22 of 30 orchestrated runs (the ranker trained on other questions).
 2. Shown are those steps with what they used (the graph's edges into them), what their actions brought, and where the
    failure showed; numbered as in the log, fenced, and cut to the model's window.
 3. Each of k samples sees the offered steps listed in an order of its own, and names one of them or none.

@@ -88,6 +88,8 @@ def _heading(name: str, subset: Mapping[str, Any], protocol: str) -> Text:
     words = f"{name} · {subset['n']} runs · protocol {protocol}"
     if subset["in_sample"]:
         words += f" · {subset['in_sample']} in-sample runs left out"
+    if "lm" in subset:
+        words += f" · {subset['lm']['runs']} asked of a model"
     return Text(words, style="bold")
 
 
