@@ -259,7 +259,7 @@ def test_the_command_asks_by_every_method(call: Call, scripted: Serve, tmp_path:
     )
     done = call(*command)
     assert (done.code, done.err) == (0, "")
-    assert f"{method} by scripted at {served.url.partition('#')[0]}, without the right answer: 3 runs" in done.out
+    assert f"{method} by scripted, without the right answer: 3 runs" in done.out
     assert "tokens read" in done.out
     asked = len(served.bodies)
     assert asked >= 3

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import tracer
 from tracer.schemas import BlameReport
 
 Call = Callable[..., Any]
@@ -84,7 +85,7 @@ def test_the_report_for_people_says_what_each_tier_said(call: Call, run: str, sc
     data = json.loads(zlib.decompress(base64.b64decode(block["runs"][0])))
     tiers = {tier["name"]: tier for tier in data["candidates"][0]["tiers"]}
     assert tiers["judge"]["asked"]
-    assert tiers["judge"]["lines"][0].startswith("5 of 5 samples of scripted at http://127.0.0.1")
+    assert tiers["judge"]["lines"][0].startswith("5 of 5 samples of scripted name it")
     assert "\x1b" not in json.dumps(data, ensure_ascii=False)
 
 
@@ -124,6 +125,15 @@ def test_mistakes_are_one_line(
 def test_a_judge_does_not_go_with_all(call: Call, run: str) -> None:
     done = call("blame", "--all", "--judge", "--lm", "http://127.0.0.1:9/v1#m")
     assert (done.code, "leave out --lm, --replay and --drill" in done.err) == (2, True)
+
+
+def test_one_library_call_does_the_same(call: Call, run: str, scripted: Callable[..., Any], tmp_path: Path) -> None:
+    """The finding in the store is the one that was returned."""
+    served = scripted(names(0))
+    found = tracer.blame(run, tmp_path / "t.duckdb", judge=served.url, samples=2).finding
+    printed = call("blame", run, "--judge", "--lm", served.url, "--samples", "2", "--json").json
+    assert [each.model_dump(mode="json") for each in found.candidates] == printed["candidates"]
+    assert (found.method, found.evidence["judge"]["samples"]) == ("judge", 2)
 
 
 APP = '''
