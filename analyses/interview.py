@@ -15,6 +15,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tracer.analyses.excerpts import TOKEN, tokens
+from tracer.analyses.fence import escaped
 from tracer.analyses.judgement import Cost
 from tracer.lm import Chat
 
@@ -100,7 +101,7 @@ def ask(asking: Asking, prompt: str, form: Form[Reply], seed: int, temperature: 
             complaint = "your answer was cut off because it was too long; answer in fewer words"
         messages = [
             *messages[:1],
-            {"role": "assistant", "content": sample.text[-_LONGEST_ECHO:] or "(nothing)"},
+            {"role": "assistant", "content": escaped(sample.text[-_LONGEST_ECHO:]) or "(nothing)"},
             {"role": "user", "content": f"That is no valid answer: {complaint}. Answer with one JSON object only."},
         ]
     return Heard(None, spent)

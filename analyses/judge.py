@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from tracer.analyses.excerpts import tokens
-from tracer.analyses.fence import name, stands
+from tracer.analyses.fence import stands
 from tracer.analyses.interview import Asking, Form, ask
 from tracer.analyses.judgement import Ballot, Cost, Judgement
 from tracer.analyses.material import Material, Shown
@@ -177,10 +177,10 @@ def ballot(reply: Choice | None, steps: Sequence[Step]) -> Ballot:
 
 
 def _question(material: Material, order: Sequence[int]) -> str:
-    view, lines = material.view, []
+    """Numbers only: an agent's name is log text, and this stands outside the log."""
+    lines = []
     for index in order:
-        used = ", ".join(map(str, upstream(view, index)))
-        told = f", who used what came from {used}" if used else ""
-        lines.append(f"- step {index}: {name(view.steps[index].agent)}{told}")
+        used = ", ".join(map(str, upstream(material.view, index)))
+        lines.append(f"- step {index}" + (f", which used what came from {used}" if used else ""))
     numbers = ", ".join(map(str, sorted(order)))
     return QUESTION.format(offered="\n".join(lines), quotes=QUOTES, numbers=numbers)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from tracer.analyses.excerpts import tokens
-from tracer.analyses.fence import name
 from tracer.analyses.interview import Asking, Form, ask
 from tracer.analyses.judge import Question
 from tracer.analyses.judgement import Ballot, Cost, Judgement
@@ -17,7 +16,7 @@ from tracer.analyses.material import Material
 from tracer.text import one_line
 
 ASKED = """\
-The log up to step {index} is given; what follows is not. Is step {index}, by {agent}, the step that broke the run?
+The log up to step {index} is given; what follows is not. Is step {index} the step that broke the run?
 
 Answer with one JSON object and nothing else: "reason", "error" (true or false)."""
 
@@ -34,7 +33,7 @@ def step_by_step(asking: Asking, question: Question) -> Judgement:
     steps, material = question.view.steps, Material(question.view, question.ground_truth, asking.seed)
     found, cost, cut, unread = Ballot(state="abstained"), Cost(), 0, False
     for step in steps:
-        asked = ASKED.format(index=step.index, agent=name(step.agent))
+        asked = ASKED.format(index=step.index)
         log, shown = material.log(range(step.index + 1), asking.room - tokens(asked))
         heard = ask(asking, f"{log}\n\n{asked}", Form(Doubt), asking.seed, temperature=0)
         cost, cut, unread = cost + heard.cost, max(cut, shown.cut), unread or heard.reply is None
