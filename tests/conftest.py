@@ -310,6 +310,124 @@ def served() -> Iterator[Callable[[Any], str]]:
         each.stop()
 
 
+class OpenServer:
+    """A model of this process behind the OpenAI routes, with all that a server may offer, but for what it ignores.
+
+    What it is told to ignore it accepts with 200, as real servers do.
+    """
+
+    def __init__(self, lm: LocalLM, *ignores: str, window: int | None = None) -> None:
+        from starlette.applications import Starlette
+        from starlette.routing import Route
+
+        self.lm, self.ignores, self.window = lm, ignores, window
+        self.heard: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
+        routes = {"completions": self._complete, "chat/completions": self._chat}
+        self.app = Starlette(
+            routes=[
+                Route("/v1/models", self._models),
+                *(Route(f"/v1/{path}", route, methods=["POST"]) for path, route in routes.items()),
+            ]
+        )
+
+    def asked(self, **having: Any) -> list[dict[str, Any]]:
+        """The requests that had these fields."""
+        return [each for each in self.heard if having.items() <= each.items()]
+
+    async def _models(self, request: Any) -> Any:
+        from starlette.responses import JSONResponse
+
+        return JSONResponse({"data": [{"id": "tiny", "max_model_len": self.window}]})
+
+    async def _complete(self, request: Any) -> Any:
+        body = await self._body(request)
+        prompt = self.lm.prompt(body["prompt"])
+        if self.window and len(prompt) + body["max_tokens"] > self.window:
+            return _refused(f"maximum context length is {self.window} tokens")
+        drawn = self._drawn(prompt, body)
+        choices = [self._choice(k, prompt, each, body) for k, each in enumerate(drawn)]
+        usage = {"prompt_tokens": len(prompt), "completion_tokens": sum(len(each.ids) for each in drawn)}
+        return _answered(choices, usage)
+
+    async def _chat(self, request: Any) -> Any:
+        body = await self._body(request)
+        prompt = self.lm.prompt(" ".join(each["content"] for each in body["messages"]))
+        drawn = self._drawn(prompt, body)
+        texts = [self._text(prompt, each.ids) for each in drawn]
+        if "response_format" in body:
+            wanted = body["response_format"]["json_schema"]["schema"]["properties"]
+            texts = [json.dumps({name: each["enum"][0] for name, each in wanted.items()}) for _ in texts]
+        choices = [{"index": k, "message": {"content": text}, "finish_reason": "stop"} for k, text in enumerate(texts)]
+        return _answered(choices, {"completion_tokens": sum(len(each.ids) for each in drawn)})
+
+    async def _body(self, request: Any) -> dict[str, Any]:
+        body = await request.json()
+        self.heard.append(body)
+        self.keys.append(request.headers.get("authorization"))
+        return {key: value for key, value in body.items() if key not in self.ignores}
+
+    def _drawn(self, prompt: tuple[int, ...], body: dict[str, Any]) -> list[Any]:
+        from tracer.lm.sampling import Row, Rules, key
+
+        seed = body.get("seed", len(self.heard))  # without a seed of the caller's always another one
+        rows = [Row(prompt, key(seed, "", k), body.get("max_tokens", 64)) for k in range(body.get("n", 1))]
+        temperature = 0.0 if body.get("top_k") == 1 else body.get("temperature", 1.0)
+        stop = body.get("stop", ())
+        rules = Rules(temperature, body.get("top_p", 1.0), self.lm.ends, self.lm._stops(stop))
+        return self.lm.continue_rows(rows, rules)
+
+    def _text(self, prompt: tuple[int, ...], ids: list[int]) -> str:
+        return self.lm._continuation(prompt, [each for each in ids if each not in self.lm.ends])
+
+    def _choice(self, index: int, prompt: tuple[int, ...], drawn: Any, body: dict[str, Any]) -> dict[str, Any]:
+        text = self._text(prompt, drawn.ids)
+        cut = min((at for each in body.get("stop", ()) if (at := text.find(each)) >= 0), default=None)
+        ended = cut is not None or drawn.ids[-1] in self.lm.ends
+        choice = {"index": index, "text": text[:cut], "finish_reason": "stop" if ended else "length"}
+        ids = [*prompt, *drawn.ids] if body.get("echo") else drawn.ids
+        if body.get("echo"):
+            choice["text"] = body["prompt"] + text
+        if body.get("logprobs"):
+            values = [*self._scores(prompt, body["logprobs"])] if body.get("echo") else []
+            values += [(value, {}) for value in drawn.logprobs]
+            choice["logprobs"] = {
+                "tokens": [self.lm._text([each]) for each in ids],
+                "token_logprobs": [value for value, _ in values],
+                "top_logprobs": [top for _, top in values],
+            }
+        return choice
+
+    def _scores(self, prompt: tuple[int, ...], count: int) -> Iterator[tuple[float | None, dict[str, float]]]:
+        import torch
+
+        with torch.inference_mode():
+            logits = self.lm.model(torch.tensor([prompt])).logits[0].double().log_softmax(-1)
+        yield None, {}
+        for place, token in enumerate(prompt[1:]):
+            values, ids = logits[place].topk(count)
+            named = zip([self.lm._text([each]) for each in ids.tolist()], values.tolist(), strict=True)
+            yield float(logits[place, token]), dict(named)
+
+
+def _answered(choices: list[dict[str, Any]], usage: dict[str, int]) -> Any:
+    from starlette.responses import JSONResponse
+
+    return JSONResponse({"choices": choices, "usage": usage})
+
+
+def _refused(words: str) -> Any:
+    from starlette.responses import JSONResponse
+
+    return JSONResponse({"error": {"message": words}}, 400)
+
+
+@pytest.fixture(scope="session")
+def open_server() -> type[OpenServer]:
+    """`open_server(lm, "n", "echo")`: see OpenServer; its `app` is to be `served`."""
+    return OpenServer
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The system's Chromium; Playwright downloads none."""

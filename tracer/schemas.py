@@ -6,7 +6,7 @@ steps are counted from 0, times are UTC.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from tracer.records import Anchors, Candidate, Edge, Finding, Label, Outcome, Replayed, Run, Step, StepKind, Verdict
 
 if TYPE_CHECKING:
+    from tracer.lm.endpoint import Endpoint
     from tracer.store import Mark, Summary
 
 
@@ -433,6 +434,46 @@ class TrainedFusion(Form):
     gain_ci: tuple[float, float] = Field(description="95 % interval of `gain`, over questions.")
 
 
+class CapabilityRow(Form):
+    """One thing that a server can do, or cannot."""
+
+    name: str
+    has: bool = Field(description="Whether it was proven, by what came back.")
+    found: str = Field(description="What was seen.")
+    instead: str = Field(description="What is done where it is lacking.")
+
+
+class LmCheck(Form):
+    """`tracer lm check`: what a model behind a server can do."""
+
+    model: str
+    revision: str = Field(description="Of what it writes greedily; another one means other weights.")
+    urls: list[str]
+    window: int | None = Field(description="Tokens of the longest text; null where the server does not tell.")
+    concurrency: int = Field(description="Requests that each server is given at a time.")
+    usable: bool = Field(description="Whether it continues texts or answers messages at all.")
+    capabilities: list[CapabilityRow]
+
+    @classmethod
+    def of(cls, lm: Endpoint, progress: Callable[[str, int, int], None]) -> Self:
+        """Ask for every capability."""
+        from tracer.lm.capabilities import PROBES
+
+        found = []
+        for done, name in enumerate(PROBES):
+            progress(name, done, len(PROBES))
+            found.append(CapabilityRow.model_validate(lm.server[name]._asdict()))
+        return cls(
+            model=lm.model,
+            revision=lm.revision,
+            urls=list(lm.pool.urls),
+            window=lm.window,
+            concurrency=lm.concurrency or lm.pool.settings.concurrency,
+            usable=lm.server.has("completions") or lm.server.has("chat"),
+            capabilities=found,
+        )
+
+
 class Removed(Form):
     """`tracer runs rm`: the runs that were dropped."""
 
@@ -498,6 +539,7 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "bench-anchors": (AnchorsBench, 1),
     "bench-resampling": (ResamplingBench, 1),
     "anchors": (Anchors, 1),
+    "lm-check": (LmCheck, 1),
     "replay": (Replayed, 1),
     "synth": (SynthReport, 1),
     "db-verify": (Verified, 1),

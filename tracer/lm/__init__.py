@@ -109,7 +109,7 @@ def load(name: str = POCKET, *, device: str | None = None, dtype: str | None = N
     from tracer.lm.endpoint_address import is_address
 
     if is_address(name):
-        return _served(name)
+        return load_served(name)
     require()
     from tracer.lm.local import LocalLM
     from tracer.lm.pocket import pocket
@@ -131,7 +131,8 @@ def load_inside(name: str, purpose: str, *, device: str | None = None, dtype: st
     return found
 
 
-def _served(name: str) -> Endpoint:
+def load_served(address: str) -> Endpoint:
+    """The model of `URL`, `URL#MODEL` or `URL,URL#MODEL`."""
     from importlib.util import find_spec
 
     from tracer.errors import MissingExtraError
@@ -140,4 +141,4 @@ def _served(name: str) -> Endpoint:
         raise MissingExtraError.for_extra("endpoint", "A model behind a server")
     from tracer.lm.endpoint import Endpoint
 
-    return Endpoint.open(name)
+    return Endpoint.open(address)

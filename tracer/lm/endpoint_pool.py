@@ -14,6 +14,7 @@ import asyncio
 import ssl
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextvars import ContextVar
@@ -115,15 +116,12 @@ class Pool:
         self._thread = threading.Thread(target=self._loop.run_forever, name="tracer-endpoint", daemon=True)
         self._thread.start()
         self._servers = [_Server(url, settings.key, settings) for url in urls]
+        clients = [each.client for each in self._servers]
+        self._end = weakref.finalize(self, _end, self._loop, self._thread, clients)
 
     def close(self) -> None:
-        """Let go of all connections."""
-        if self._thread.is_alive():
-            for server in self._servers:
-                self._run(server.client.aclose())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
+        """Let go of all connections; so it goes, too, when nobody holds the pool any more."""
+        self._end()
 
     def get(self, path: str, place: int = 0) -> dict[str, Any]:
         """What one server says at a path; asked once only, so that a wrong address is told at once."""
@@ -194,6 +192,24 @@ class Pool:
 
     def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread, clients: Sequence[httpx2.AsyncClient]) -> None:
+    """Give up what is under way, hang up, and end the thread."""
+
+    async def end() -> None:
+        under_way = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        for client in clients:
+            await client.aclose()
+
+    ending = asyncio.run_coroutine_threadsafe(end(), loop)
+    ending.add_done_callback(lambda _: loop.call_soon_threadsafe(loop.stop))
+    if threading.current_thread() is not thread:  # which may be the one that lets go of the pool last
+        thread.join()
+        loop.close()
 
 
 class _Patience:
