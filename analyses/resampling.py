@@ -10,7 +10,7 @@ to `onward`. Prefixes are slices of the text, cut at the
 last border of tokens before the sentence; how many rollouts each gets is up to `allocation`, and what they say is up to
 `effects`. A rollout that repeats S_i token for token is one of R_{i+1}, too, and is counted there.
 
-Needs torch and transformers; imported on use only.
+Needs a model in this process, or behind a server.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from tracer.stats import Count, difference
 from tracer.stats.divergences import DIVERGENCES, divergence
 
 if TYPE_CHECKING:
+    from tracer.lm.endpoint import Endpoint
     from tracer.lm.local import LocalLM
 
 INSTEAD = 3
@@ -104,13 +105,14 @@ Watch = Callable[[Pools, int], None]
 """Told after each round what is known, and how many rollouts there may be in all."""
 
 
-def borders(lm: LocalLM, text: str, start: int, spans: Spans) -> tuple[int, ...]:
+def borders(lm: LocalLM | Endpoint, text: str, start: int, spans: Spans) -> tuple[int, ...]:
     """Where the prefixes of the sentences end: before the blanks in front of each, if a token ends there.
 
     A prefix that ends in a blank would be off the model's path, since most vocabularies join a blank to the word behind
-    it. The first one does not reach back over `start`, where the reasoning begins.
+    it; where a server does not tell where its tokens end, prefixes end before the blanks. The first one does not reach
+    back over `start`, where the reasoning begins.
     """
-    ends = sorted({end for _, end in lm.encode(text).offsets})
+    ends = sorted(set(lm.token_ends(text) or ()))
     found = []
     for first, _ in spans:
         visible = max(start, len(text[:first].rstrip()))
@@ -118,7 +120,7 @@ def borders(lm: LocalLM, text: str, start: int, spans: Spans) -> tuple[int, ...]
     return (*found, len(text.rstrip()))
 
 
-def resample(lm: LocalLM, trace: Trace, ledger: Ledger, ways: Ways, watch: Watch | None = None) -> Sweep:
+def resample(lm: LocalLM | Endpoint, trace: Trace, ledger: Ledger, ways: Ways, watch: Watch | None = None) -> Sweep:
     """Draw rollouts until each sentence is decided or the budget is spent; a text without sentences raises."""
     if len(trace.borders) < 2:
         raise TracerError("resampling needs a text of at least one sentence")
@@ -126,8 +128,8 @@ def resample(lm: LocalLM, trace: Trace, ledger: Ledger, ways: Ways, watch: Watch
     sampler.engine.follow = not ways.paper
     tail = _settle(sampler, trace, ways)
     target = str(sampler.outcomes.target)
-    length = len(sampler.engine.ids)
-    cost = [float(length - len(lm.prompt(prefix)) + tail) for prefix in sampler.engine.prefixes]
+    lengths = sampler.engine.lengths
+    cost = [float(lengths[-1] - each + tail) for each in lengths]
     pools = _pools(sampler, target, cost, ways, watch)
     cases = sampler.cases()
     replaced = _replaced(trace, cases, ways)

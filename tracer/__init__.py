@@ -115,17 +115,27 @@ def blame(
     assume: Assumption | None = None,
     top: int = 5,
     ranker: str | PathLike[str] | None = None,
+    judge: str | None = None,
+    samples: int = 5,
+    fusion: str | PathLike[str] | None = None,
 ) -> Explanation:
     """Rank the steps that could have broken a run: its address, or the last failed one.
 
     `method` is a name in tracer.analyses.blame.METHODS; `assume` ("failed", "ok") overrides how the run ended; `top`
-    bounds the candidates; `ranker` is a file that `tracer train ranker` made. Graph and finding are kept in the store.
+    bounds the candidates; `ranker` is a file that `tracer train ranker` made. `judge`, such as
+    "http://127.0.0.1:8000/v1#MODEL", lets a chat model compare the candidates `samples` times; `fusion` is a file that
+    `tracer train fusion` made. Graph and finding are kept in the store.
     """
+    from tracer.causal_blame import Causal, explain_causally
     from tracer.config import database_path
     from tracer.explanation import Options, explain
 
+    path = database_path(Path(db) if db is not None else None)
     options = Options(method, assume, top, Path(ranker) if ranker is not None else None)
-    return explain(database_path(Path(db) if db is not None else None), run, options)
+    if judge is None:
+        return explain(path, run, options)
+    weights = Path(fusion) if fusion is not None else None
+    return explain_causally(path, run, options, Causal(lm=judge, judge=True, samples=samples, fusion=weights))
 
 
 def dependency_graph(

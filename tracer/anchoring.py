@@ -30,7 +30,7 @@ def anchor_all(
     """The same by the method that is asked for, or by each."""
     chain = chain_of(target, database)
     model = load(options.lm, device=options.device, dtype=options.dtype)
-    from tracer.analyses.methods import METHODS, Asked  # needs torch, which the model has loaded by now
+    from tracer.analyses.methods import METHODS, Asked
 
     if options.method not in {*METHODS, ALL}:
         raise TracerError(f"no method {options.method!r}; there are: {', '.join([*METHODS, ALL])}")
@@ -40,7 +40,7 @@ def anchor_all(
 
 def _answer(asked: Asked, name: str, method: Method) -> Anchors:
     lm, chain, database = asked.lm, asked.chain, asked.database
-    parameters = {**method.parameters(asked.options), "dtype": str(lm.model.dtype).removeprefix("torch.")}
+    parameters = method.parameters(asked)
     if database.exists():
         with Store.open(database, read_only=True) as store:
             held = store.anchors(chain.digest, name, lm.name, lm.revision, parameters)

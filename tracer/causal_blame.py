@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from tracer.drilling import Living, drilled
 from tracer.errors import BadInputError
 from tracer.explanation import Explanation, Options, explain
+from tracer.judging import SAMPLES, Judged, Ways, judged, replayed
 from tracer.lm import POCKET
 from tracer.records import Recording, Run, Step
 from tracer.store import Store
@@ -33,13 +34,19 @@ class Causal(NamedTuple):
     """A language model that reads the run; None: none does."""
     drill: bool = False
     """Go on inside the blamed step."""
+    judge: bool = False
+    """Let that model compare the ranker's candidates and vote, in place of reading the run from inside."""
+    samples: int = SAMPLES
+    """Votes of the judge."""
+    fusion: Path | None = None
+    """Weights of the tiers that `tracer train fusion` made."""
     white_box: Path | None = None
     """Weights of the model's signals; None: those that are shipped."""
 
     @property
     def asked(self) -> bool:
         """Whether there is anything beside the log to look at."""
-        return bool(self.replayer or self.lm or self.drill)
+        return bool(self.replayer or self.lm or self.drill or self.judge)
 
 
 def explain_causally(
@@ -49,11 +56,17 @@ def explain_causally(
     explained = explain(path, ref, options)
     if explained.finding.verdict == "no_failure":
         return explained
-    sharpened = _read(explained, causal.lm, causal.white_box) if causal.lm else None
     living = _living(path, explained, options, causal) if causal.replayer else None
-    if living:
+    if causal.judge:
+        said = judged(explained, options, Ways(causal.lm, causal.samples, fusion=causal.fusion), progress)
+        explained = explained._replace(finding=said.finding)
+        if living:
+            explained = _replayed(explained, living, options, said, progress)
+    elif living:
+        sharpened = _read(explained, causal.lm, causal.white_box) if causal.lm else None
         explained = _replayed(explained, living, options, sharpened, progress)
-    elif sharpened:
+    elif causal.lm:
+        sharpened = _read(explained, causal.lm, causal.white_box)
         explained = _sharpened(explained, sharpened, options.top)
     if causal.drill:
         explained = drilled(explained, living, causal.lm or POCKET, progress)
@@ -65,10 +78,9 @@ def explain_causally(
 
 def _read(explained: Explanation, name: str, weights: Path | None) -> list[float]:
     """The white-box tier's probability of each step."""
-    from tracer.lm import load, require
+    from tracer.lm import load_inside
 
-    require()
-    lm = load(name)
+    lm = load_inside(name, "The white-box tier of blame")
     from tracer.analyses.replay_blame import prior_of
     from tracer.analyses.step_signals import signals
     from tracer.analyses.white_box import Known, probabilities
@@ -110,10 +122,12 @@ def _replayed(
     explained: Explanation,
     living: Living,
     options: Options,
-    sharpened: Sequence[float] | None,
+    before: Sequence[float] | Judged | None,
     progress: Progress | None,
 ) -> Explanation:
-    from tracer.analyses.replay_blame import BUDGET, Ways, replay_blame
+    """`before`: what the tiers before replay make of each step; None: only the ranker was asked."""
+    from tracer.analyses.replay_blame import BUDGET, replay_blame
+    from tracer.analyses.replay_blame import Ways as Search
 
     run, steps, edges, _ = explained
     told = replay_blame(
@@ -122,10 +136,12 @@ def _replayed(
         living.live,
         living.check,
         edges=[edge for edge in edges if edge.origin != "measured"],
-        sharpened=sharpened,
-        ways=Ways(budget=BUDGET if living.budget is None else living.budget, top=options.top),
+        sharpened=before.posterior if isinstance(before, Judged) else before,
+        ways=Search(budget=BUDGET if living.budget is None else living.budget, top=options.top),
         progress=progress,
     )
+    if isinstance(before, Judged):
+        told = told._replace(finding=replayed(before, told))
     return _with(explained, told, living.stand_in)
 
 

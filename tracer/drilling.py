@@ -109,10 +109,9 @@ def _chance(p: float) -> str:
 
 
 def _rewritten(steps: Sequence[Step], index: int, name: str) -> dict[str, Any]:
-    from tracer.lm import load, require
+    from tracer.lm import load_inside
 
-    require()
-    lm = load(name)
+    lm = load_inside(name, "--drill without a replayer")
     from tracer.analyses.drill_rewriting import rewriting
 
     found = rewriting(lm, steps, index)

@@ -269,7 +269,8 @@ class Finding(Record):
     """In words: why inconclusive and what would settle it, or why no failure."""
     method: str
     probability_basis: str | None = None
-    """Where the probabilities come from: "in-domain", "out-of-domain", or None when the method gives none."""
+    """Where the probabilities come from: "in-domain", "out-of-domain", "measured", "uncalibrated" (a weight in them
+    was never fitted), or None when the method gives none."""
     basis_reason: str = ""
     outcome: Outcome = "unknown"
     p_failed: float | None = None

@@ -1,4 +1,4 @@
-"""`tracer train`: fit the ranker, or P(failed), on labelled runs."""
+"""`tracer train`: fit the ranker, P(failed), or the judge's weight, on labelled runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tracer.cli.bench import labelled, read
+from tracer.cli.bench import labelled, read, read_text
 from tracer.cli.options import AsJson
 from tracer.cli.output import hint
 
@@ -86,14 +86,13 @@ def white_box(
     """
     from tracer.cli.output import ProgressBar
     from tracer.files import require_file, write_whole
-    from tracer.lm import load, require
+    from tracer.lm import load_inside
 
-    require()
     require_file(output, "white_box.json")
+    model = load_inside(lm, "The white-box tier of blame")
     runs = [recording for path in paths for recording in labelled(path)]
     from tracer.analyses.white_box import read_case, train
 
-    model = load(lm)
     with ProgressBar("reading") as progress:
         cases = []
         for number, recording in enumerate(runs, 1):
@@ -133,3 +132,51 @@ def failure(
     figures = model.training["cross_validated"]
     print(f"trained on {model.training['runs']} runs; cross-validated AUROC {figures['auroc']:.3f}")
     hint(f"`tracer blame --failure-model {output}` uses it")
+
+
+@app.command()
+def fusion(
+    bench: Annotated[
+        Path, typer.Argument(metavar="BENCH.json", help="What `tracer bench whowhen DIR --lm URL --json` printed.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the weights go.")] = Path(
+        "fusion.json"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Fit the judge's weight beside the ranker.
+
+    By maximum likelihood; the log-loss of held-out questions is told with the judge and without.
+
+    \b
+    Example: tracer train fusion bench.json -o fusion.json
+    """
+    from tracer.analyses.train_fusion import train as fit
+    from tracer.files import require_file, write_whole
+
+    require_file(output, "fusion.json")
+    trained = fit(read_text(bench), str(bench))
+    fitted = trained.fusion.fitted
+    assert fitted is not None
+    write_whole(output, f"{trained.fusion.model_dump_json(indent=2)}\n".encode())
+    told = {
+        "runs": fitted.runs,
+        "weight": trained.fusion.weights["judge"],
+        "weights_of_folds": trained.weights,
+        "log_loss": fitted.log_loss,
+        "log_loss_without": fitted.log_loss_without,
+        "gain": trained.gain.value,
+        "gain_ci": [trained.gain.low, trained.gain.high],
+    }
+    if as_json:
+        print(json.dumps({"fusion": str(output), **told}, indent=2))
+        return
+    low, high = trained.gain.low, trained.gain.high
+    print(
+        f"judge's weight {told['weight']:.2f}, fitted on {fitted.runs} runs; held-out log-loss {fitted.log_loss:.3f} "
+        f"with the judge, {fitted.log_loss_without:.3f} without: "
+        f"gain {trained.gain.value:+.3f} [{low:+.3f}, {high:+.3f}]"
+    )
+    if low <= 0:
+        print("the gain may be none: the judge was not shown to help")
+    hint(f"`tracer blame --judge --lm URL --fusion {output}` uses it")
