@@ -31,7 +31,12 @@ def anchors(
         str, typer.Option("--method", help="suppress, receivers, surprisal, forced, resample, or all of them.")
     ] = "suppress",
     lm: Annotated[
-        str, typer.Option("--lm", metavar="MODEL", help="pocket, a folder, or a Hugging Face model on this machine.")
+        str,
+        typer.Option(
+            "--lm",
+            metavar="MODEL",
+            help="pocket, a folder, a Hugging Face model on this machine, or a server: URL#MODEL.",
+        ),
     ] = "pocket",
     device: Annotated[
         str | None, typer.Option("--device", help="cpu, cuda, ... Default: a GPU where there is one.")
