@@ -13,7 +13,7 @@ from tracer.analyses import resample_anchors
 from tracer.analyses.allocation import Budget
 from tracer.analyses.pools import Pools
 from tracer.analyses.resampling import Watch, Ways
-from tracer.anchor_options import Options, Progress
+from tracer.anchor_options import Announce, Options, Progress
 from tracer.answers import Extraction
 from tracer.chain import Chain
 from tracer.errors import MissingExtraError
@@ -48,6 +48,7 @@ class Asked(NamedTuple):
     database: Path
     """Where rollouts are kept; made where there is none."""
     progress: Progress | None = None
+    announce: Announce | None = None
 
     def inside(self, method: str) -> LocalLM:
         """The model, for a method that reads it from inside; one behind a server cannot be read so."""
@@ -112,7 +113,9 @@ def _ways(options: Options) -> Ways:
 def _resample(asked: Asked, parameters: Mapping[str, Any]) -> Anchors:
     ways = _ways(asked.options)
     with Ledger.open(asked.database, asked.lm.name, _drawn_by(asked.lm), ways.sampling) as ledger:
-        return resample_anchors.find(asked.lm, asked.chain, ledger, ways, parameters, _watch(asked.progress))
+        return resample_anchors.find(
+            asked.lm, asked.chain, ledger, ways, parameters, _watch(asked.progress), asked.announce
+        )
 
 
 def _resample_parameters(asked: Asked) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 from tracer.analyses.chain_sentences import of_sentences, sentences_of
 from tracer.analyses.onward import Link, Onward
 from tracer.analyses.resampling import Trace, Watch, Ways, borders, resample
+from tracer.anchor_options import Announce
 from tracer.chain import Chain
 from tracer.records import Anchors
 
@@ -31,13 +32,14 @@ def find(
     ways: Ways,
     parameters: Mapping[str, Any],
     watch: Watch | None = None,
+    announce: Announce | None = None,
 ) -> Anchors:
     """The anchors of a chain of thought; without a sentence there are none, and nothing is drawn."""
     inside = [span for span in sentences_of(chain) if span[0] >= chain.start]
     if not inside:
         return of_sentences(lm, chain, "resample", SCORE, parameters, [])
     trace = Trace(chain.whole.rstrip(), borders(lm, chain.whole, chain.start, inside), chain.said)
-    sweep = resample(lm, trace, ledger, ways, watch)
+    sweep = resample(lm, trace, ledger, ways, watch, announce)
     found = of_sentences(lm, chain, "resample", SCORE, parameters, sweep.strengths)
     first = len(found.sentences) - len(inside)
     told = [

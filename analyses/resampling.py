@@ -16,6 +16,7 @@ Needs a model in this process, or behind a server.
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +29,7 @@ from tracer.analyses.paper import Sampled, fields
 from tracer.analyses.pools import Pools
 from tracer.analyses.sampler import Case, Outcomes, Sampler
 from tracer.analyses.similarity import THRESHOLD, Encoder, cuts, encoder
+from tracer.anchor_options import Announce, Expected
 from tracer.answers import DEFAULT, How, answer, detect
 from tracer.equivalence import NONE, TRUNCATED, grouped
 from tracer.errors import TracerError
@@ -120,16 +122,27 @@ def borders(lm: LocalLM | Endpoint, text: str, start: int, spans: Spans) -> tupl
     return (*found, len(text.rstrip()))
 
 
-def resample(lm: LocalLM | Endpoint, trace: Trace, ledger: Ledger, ways: Ways, watch: Watch | None = None) -> Sweep:
+def resample(
+    lm: LocalLM | Endpoint,
+    trace: Trace,
+    ledger: Ledger,
+    ways: Ways,
+    watch: Watch | None = None,
+    announce: Announce | None = None,
+) -> Sweep:
     """Draw rollouts until each sentence is decided or the budget is spent; a text without sentences raises."""
     if len(trace.borders) < 2:
         raise TracerError("resampling needs a text of at least one sentence")
     sampler = Sampler(lm, trace.text, trace.borders, ways.sampling, ledger, Outcomes(ways.how or DEFAULT))
     sampler.engine.follow = not ways.paper
+    began = time.monotonic()
     tail = _settle(sampler, trace, ways)
+    took = time.monotonic() - began
     target = str(sampler.outcomes.target)
     lengths = sampler.engine.lengths
     cost = [float(lengths[-1] - each + tail) for each in lengths]
+    if announce:
+        announce(_expected(cost, ways, took / (tail * ways.rule.start) if sampler.computed and tail else None))
     pools = _pools(sampler, target, cost, ways, watch)
     cases = sampler.cases()
     replaced = _replaced(trace, cases, ways)
@@ -159,6 +172,13 @@ def _settle(sampler: Sampler, trace: Trace, ways: Ways) -> float:
     outcomes.target = own
     sampler.rollouts[last] = []
     return sum(each.tokens for each in first) / len(first)
+
+
+def _expected(cost: Sequence[float], ways: Ways, seconds: float | None) -> Expected:
+    """`seconds`: what a token took so far."""
+    told = forecast(cost, ways.budget or Budget.default(cost), ways.rule)
+    rollouts, tokens = (told.sweep_rollouts, told.sweep_tokens) if ways.paper else (told.rollouts, told.tokens)
+    return Expected(rollouts, tokens, None if seconds is None else seconds * tokens)
 
 
 def _pools(sampler: Sampler, target: str, cost: Sequence[float], ways: Ways, watch: Watch | None) -> Pools:
