@@ -248,7 +248,7 @@ def _candidates(
             agent=blamed(steps, k),
             probability=found.posterior[k],
             cues=(
-                f"costs {_told(found.falls[k])} of the success rate ({found.falls[k].n} forks on the smaller side)",
+                f"costs {_told(found.falls[k])} of the success rate (forks on the smaller side: {found.falls[k].n})",
                 *cues.get(k, ()),
             ),
             path=propagation_path(steps, edges, k, symptom) if k <= symptom else (),

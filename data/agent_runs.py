@@ -33,13 +33,13 @@ APART = 10**4
 """Worlds between the first ones of two seeds."""
 STEPS = range(8, 41)
 MOST = {
-    "tool": 0.17,
+    "tool": 0.24,
     "old file": 0.09,
-    "slip": 0.17,
+    "slip": 0.13,
     "check": 0.14,
-    "rumour": 0.14,
-    "misread": 0.16,
-    "hand-off": 0.12,
+    "rumour": 0.15,
+    "misread": 0.15,
+    "hand-off": 0.13,
     "unknown": 0.02,
     **dict.fromkeys(TOPOLOGIES, 0.4),
 }
