@@ -36,3 +36,6 @@ def test_labels_in_the_database_change_no_finding(call: Call, tmp_path: Path) ->
         found.append([call("blame", each.run.id, *tier, "--json").json for each in recordings for tier in TIERS])
     assert found[0] == found[1] == found[2]
     assert {each["method"] for each in found[0]} == {"ranker", "white-box", "replay"}
+    edges = call("graph", recordings[0].run.id, "--json").json["edges"]
+    measured = [(each["source"], each["target"]) for each in edges if each["origin"] == "measured"]
+    assert len(measured) == len(set(measured)) > 1

@@ -58,16 +58,19 @@ def explain_causally(
         return explained
     living = _living(path, explained, options, causal) if causal.replayer else None
     if causal.judge:
+        explained = _unmeasured(explained) if living else explained
         said = judged(explained, options, Ways(causal.lm, causal.samples, fusion=causal.fusion), progress)
         explained = explained._replace(finding=said.finding)
         if living:
             explained = _replayed(explained, living, options, said, progress)
-    elif living:
-        sharpened = _read(explained, causal.lm, causal.white_box) if causal.lm else None
-        explained = _replayed(explained, living, options, sharpened, progress)
     elif causal.lm:
-        sharpened = _read(explained, causal.lm, causal.white_box)
-        explained = _sharpened(explained, sharpened, options.top)
+        explained, sharpened = _read(explained, causal.lm, causal.white_box)
+        if living:
+            explained = _replayed(explained, living, options, sharpened, progress)
+        else:
+            explained = _sharpened(explained, sharpened, options.top)
+    elif living:
+        explained = _replayed(_unmeasured(explained), living, options, None, progress)
     if causal.drill:
         explained = drilled(explained, living, causal.lm or POCKET, progress)
     with Store.open(path) as store:
@@ -76,19 +79,26 @@ def explain_causally(
     return explained
 
 
-def _read(explained: Explanation, name: str, weights: Path | None) -> list[float]:
-    """The white-box tier's probability of each step."""
+def _unmeasured(explained: Explanation) -> Explanation:
+    """Without the edges that were measured before: what is measured now takes their place."""
+    return explained._replace(edges=[edge for edge in explained.edges if edge.origin != "measured"])
+
+
+def _read(explained: Explanation, name: str, weights: Path | None) -> tuple[Explanation, list[float]]:
+    """The same with the edges that hiding steps shows, and the white-box tier's probability of each step."""
     from tracer.lm import load_inside
 
     lm = load_inside(name, "The white-box tier of blame")
+    from tracer.analyses.hiding import measured_edges
     from tracer.analyses.replay_blame import prior_of
     from tracer.analyses.step_signals import signals
     from tracer.analyses.white_box import Known, probabilities
     from tracer.analyses.white_box import load as read_weights
 
     model = read_weights(weights) if weights else None
-    run, steps, edges, _ = explained
-    return probabilities(Known(steps, signals(lm, steps), prior_of(run, steps, edges)[1]), model)
+    run, steps, edges, _ = explained = _unmeasured(explained)
+    found = probabilities(Known(steps, signals(lm, steps), prior_of(run, steps, edges)[1]), model)
+    return explained._replace(edges=[*edges, *measured_edges(lm, steps)]), found
 
 
 def _sharpened(explained: Explanation, probability: Sequence[float], top: int) -> Explanation:
@@ -146,8 +156,9 @@ def _replayed(
 
 
 def _with(explained: Explanation, told: Blamed, stand_in: str | None) -> Explanation:
-    """Measured edges take the place of those that were measured before."""
-    kept = [edge for edge in explained.edges if edge.origin != "measured"]
+    """What living again measured is added; where a model's reading had measured the same edge, it is replaced."""
+    lived = {(edge.source, edge.target) for edge in told.edges}
+    kept = [e for e in explained.edges if e.origin != "measured" or (e.source, e.target) not in lived]
     finding = told.finding
     if stand_in:
         note = f"stand-in: {stand_in} spoke in the place of the system, so every figure tells of that model"
