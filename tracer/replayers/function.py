@@ -58,8 +58,9 @@ class OneByOne:
         return [self._live(fork) for fork in forks]
 
     def _live(self, fork: Fork) -> Lived:
-        more = self._more | ({"seed": fork.seed} if self._seeded else {})
-        more |= {"begun": fork.begun} if self.continues else {}
+        more: dict[str, Any] = {**self._more, **({"seed": fork.seed} if self._seeded else {})}
+        if self.continues:
+            more["begun"] = fork.begun
         return lived(called(self.name, fork, self.function, list(fork.prefix), fork.edited, **more), self.name)
 
 
