@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("opentelemetry.sdk")
 
+from tracer.analyses.drill import Sentences, begun_step
 from tracer.collectors.ingest import read_recordings
 from tracer.data.agent_replay import AgentReplay, make, relive, voices
 from tracer.data.agent_runs import first_lives, steps
@@ -17,7 +18,7 @@ from tracer.data.agent_telemetry import Told, write
 from tracer.data.agents import solved, world
 from tracer.errors import BadInputError
 from tracer.records import Recording, Run, Step
-from tracer.replaying import Fork
+from tracer.replaying import Fork, continues
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +99,20 @@ def test_from_scratch_is_a_fork_without_a_prefix(read: list[Recording]) -> None:
         [found] = make(recording)([Fork((), None, seed)])
         assert [bare(step) for step in recording.steps] == list(found.steps)
         assert found.outcome == recording.run.outcome
+
+
+def test_an_agent_goes_on_from_the_middle_of_its_thought(read: list[Recording]) -> None:
+    """The solver's first three sentences stay as they are, what follows them is its own; nothing before is changed."""
+    recording = read[1]
+    place, step = next((k, each) for k, each in enumerate(recording.steps) if each.agent == "Solver")
+    sentences = Sentences.of(step.reasoning, place)
+    begun = begun_step(step, sentences.kept(3))
+    replay = make(recording)
+    assert continues(replay)
+    found = replay([Fork(recording.steps[:place], None, seed, begun) for seed in range(4)])
+    assert all(each.steps[:place] == recording.steps[:place] for each in found)
+    assert all(sentences.repeated(each.steps[place].reasoning) >= 3 for each in found)
+    assert all(each.steps[place].agent == "Solver" and each.steps[place].spoken for each in found)
 
 
 def test_an_edited_step_takes_its_place_and_is_acted_on(read: list[Recording]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tracer.analyses.replay import Budget, Change, Setting, Shelf, live, replay
+from tracer.analyses.replay import Budget, Change, Setting, Shelf, key, live, replay
 from tracer.errors import TracerError
 from tracer.records import Outcome, Recording, Run, Step, content_hash, run_id
 from tracer.replaying import Fork, Lived, Replayer, ReplayError
@@ -231,3 +231,22 @@ def test_whatever_agents_say_can_be_kept() -> None:
         ids.append([each.run.id for each in shelf.values()])
     assert ids[0] == ids[1]
     assert len(set(ids[0])) == 3
+
+
+def test_forks_from_inside_a_step_are_others_than_forks_before_it() -> None:
+    """Each beginning has its own key; without one it is the key that forks had before there were beginnings."""
+    team = Team()
+    steps = recording().steps
+    thoughts = (None, "So", "So it")
+    begun = [Step(index=1, agent="reader", kind="thought", reasoning=each) if each else None for each in thoughts]
+    keys = {key(setting(team), Fork(steps[:1], None, 0, each)) for each in begun}
+    assert len(keys) == 3
+    assert key(setting(team), Fork(steps[:1], None, 0)) in keys
+
+
+def test_a_replayer_of_whole_steps_is_never_asked_to_go_on_inside_one() -> None:
+    """It would live the step from its start, and the figures would mean something else."""
+    steps = recording().steps
+    begun = Step(index=1, agent="reader", kind="thought", reasoning="So")
+    with pytest.raises(ReplayError, match="cannot go on from inside a step"):
+        live(setting(Team()), [Fork(steps[:1], None, 0, begun)])

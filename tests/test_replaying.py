@@ -8,7 +8,7 @@ import pytest
 from tracer.errors import TracerError
 from tracer.records import Recording, Run, Step, content_hash, run_id
 from tracer.replayers.function import OneByOne, lived
-from tracer.replaying import BUILT_IN, Fork, Lived, ReplayError, adapted, load, whole
+from tracer.replaying import BUILT_IN, Fork, Lived, ReplayError, adapted, continues, load, whole
 
 
 def steps(*texts: str, first: int = 0) -> tuple[Step, ...]:
@@ -42,6 +42,22 @@ def test_parents_of_new_steps_are_moved_with_them() -> None:
     call, result = steps("call", "result")
     new = (call, result.model_copy(update={"parents": (0, 7)}))
     assert whole(Fork(steps("one"), None, 0), Lived(new, "success", None))[2].parents == (1,)
+
+
+def test_a_function_with_a_parameter_begun_can_go_on_from_inside_a_step() -> None:
+    """It is given the step as far as it stands, or None; a function without the parameter is never asked to."""
+
+    def inside(prefix_steps: list[Step], edited_step: Step | None, begun: Step | None) -> bool:
+        return begun is not None and begun.reasoning == "So"
+
+    def whole_steps(prefix_steps: list[Step], edited_step: Step | None) -> bool:
+        return True
+
+    begun = Step(index=1, agent="a", kind="thought", reasoning="So")
+    replayer = OneByOne(inside, "x", recording())
+    ended = replayer([Fork(steps("one"), None, 0, begun), Fork(steps("one"), None, 0)])
+    assert [each.outcome for each in ended] == ["success", "failure"]
+    assert (continues(replayer), continues(OneByOne(whole_steps, "x", recording()))) == (True, False)
 
 
 APP = """

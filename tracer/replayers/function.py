@@ -59,7 +59,8 @@ class OneByOne:
 
     def _live(self, fork: Fork) -> Lived:
         more: dict[str, Any] = {**self._more, **({"seed": fork.seed} if self._seeded else {})}
-        more |= {"begun": fork.begun} if self.continues else {}
+        if self.continues:
+            more["begun"] = fork.begun
         return lived(called(self.name, fork, self.function, list(fork.prefix), fork.edited, **more), self.name)
 
 
