@@ -9,6 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+_DRAWN = ("bisection", "exhaustive")
+"""Beside replay in the curve."""
+_CELLS = 30
 _LEVELS = ("step", "agent", "sentence", "source", "path")
 
 
@@ -23,15 +26,24 @@ def world_report(result: Mapping[str, Any]) -> RenderableType:
         held = (_between(figures[key], figures[f"{key}_interval"]) for key in ("precision", "recall"))
         edges.add_row(origin, *held, *(_share(figures[key]) for key in ("f1", "through")))
     passing, diffuse = result["passing"], result["diffuse"]
-    curve = ", ".join(f"{_share(point['step'])} at {point['forks']}" for point in result["budget"])
     words = [
         f"{result['n']} failed runs; a label took {_forks(result['label_forks'])} forks on average",
-        f"replay by forks at most: {curve}",
         f"{diffuse['n']} runs have no decisive step: replay named one in {diffuse['named']}",
         f"{passing['n']} successful runs, outcome hidden: false root cause {_share(passing['false_root_cause'])} "
         f"[{_share(passing['interval'][0])}, {_share(passing['interval'][1])}]",
     ]
-    return Group(methods, Text(), edges, Text(), Text("\n".join(words)))
+    return Group(methods, Text(), _curve(result), Text(), edges, Text(), Text("\n".join(words)))
+
+
+def _curve(result: Mapping[str, Any]) -> Table:
+    """The exact step over forks: replay when it may live so many at most, the others at what they took on average."""
+    table = _table("exact step by forks", "forks", "")
+    points = [("replay, at most", point["forks"], point["step"]) for point in result["budget"]]
+    points += [(name, each["forks"], each["step"]) for name in _DRAWN if (each := result["methods"][name])]
+    for name, forks, step in points:
+        bar = "" if step is None else "█" * round(step * _CELLS)
+        table.add_row(name, _forks(forks), Text(f"{bar:<{_CELLS}} {_share(step):>5}"))
+    return table
 
 
 def _between(value: float | None, interval: Sequence[float] | None) -> str:
