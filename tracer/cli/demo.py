@@ -61,6 +61,8 @@ def demo(
         print(json.dumps({"database": str(database), "report": str(report.resolve()), "runs": rows}, indent=2))
         return
     print(f"\n{missing}" if missing else "", end="")
+    if not missing:
+        _print_relived()
     print(f"\nHTML report: {report.resolve()}")
     hint(f"`tracer ingest YOUR_LOGS`, then `tracer blame`; or look around here: `tracer runs --db {database}`")
 
@@ -96,6 +98,15 @@ def _print_anchors(target: str, database: Path, *, quiet: bool) -> str:
         print("\nInside that step: the pocket model writes its reasoning anew, sentence by sentence.\n")
         print_report(resampling_report(found[-1], width=report_width()))
     return ""
+
+
+def _print_relived() -> None:
+    """A run whose cause is known, and what replay makes of it."""
+    from tracer.relived import relived, words
+
+    with ProgressBar("living a run again") as progress:
+        shown = relived(progress)
+    print(f"\n{words(shown)}")
 
 
 def _print(shown: Explanation, told: Sequence[tuple[DemoRun, Explanation]], runs: int, database: Path) -> None:
