@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from tracer.collectors.collector import Batch, Collector
@@ -172,8 +173,7 @@ def where(at: Pointer) -> str:
 def with_text_actions(messages: Sequence[Message]) -> list[Message]:
     """Agents that act by text (mini-swe-agent): a fenced command, answered by a "user" who reports a return code."""
     found = list(messages)
-    for position in range(1, len(found)):
-        before, after = found[position - 1], found[position]
+    for position, (before, after) in enumerate(pairwise(messages), start=1):
         if after.role != "user" or before.role != "assistant" or before.calls or not _OBSERVATION.match(after.text):
             continue
         if command := _ACTION.search(before.text):

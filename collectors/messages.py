@@ -162,7 +162,7 @@ def _is_speech(message: Mapping[str, Any]) -> bool:
     return (
         isinstance(content, str)
         and isinstance(role, str)
-        and message.keys() <= SPEECH_KEYS
+        and (len(message) == 2 or message.keys() <= SPEECH_KEYS)  # these two make two
         and role not in {"tool", "function"}
         and content.lstrip()[:1] not in {"[", '"', ""}
         and ("<" not in content or "think" not in content)  # one character is found quickest
