@@ -159,7 +159,11 @@ class _Run:
         ids = torch.nn.utils.rnn.pad_sequence(
             [self.ids[0, torch.from_numpy(row.kept).to(self.ids.device)] for row in group], batch_first=True
         )
-        own = room.copied([0] * len(group), starts) if isinstance(room, Room) else self.causal.room(len(group), end, self.sight)
+        own = (
+            room.copied([0] * len(group), starts)
+            if isinstance(room, Room)
+            else self.causal.room(len(group), end, self.sight)
+        )
         states: list[list[Tensor]] = [[] for _ in group]
         for block in blocks(starts, end, self.tokens):
             mask = self.sight.mask([()] * block.rows, block)
