@@ -1,9 +1,9 @@
 """Every way to cite, on runs of the agent world: does it find the true sources, and what was made up?
 
-**Sources.** Of TARGETS random agents' steps a run, the steps whose words it used are known (`agent_faults.parents`, notes
-included) where its agent did what its rule does. Pairs (step, earlier step that its agent was told) are scored by each
-method's share; `plain` leaves out sources that only say what another one says, too: there, which of them was used is a
-matter of definition. `reach`: the later, the likelier.
+**Sources.** Of TARGETS random agents' steps a run, the steps whose words it used are known where its agent did what its
+rule does (`agent_faults.parents`, notes included). Pairs (step, earlier step that its agent was told, or that is true)
+are scored by each method's share; `plain` leaves out sources that only say what another one says, too: there, which of
+them was used is a matter of definition. `reach`: the later, the likelier.
 
 **Made-up claims.** In a successful run a claim is planted in what one agent says: a fact about somebody whom nobody
 named, with a number that stands nowhere (`said`); the same where the agent thinks it first (`thought`); or another
@@ -81,8 +81,8 @@ def known(told: Told) -> Case:
     index: dict[int, int] = {k: step for k, step in enumerate(places(made, turns)) if step is not None}
     for k, turn in enumerate(turns):
         if turn.speaker == "Notes":
-            holders = (s.index for s in steps if s.kind == "system" and s.agent == turn.to and "Notes:" in s.content)
-            index |= {k: step for step in list(holders)[:1]}
+            holders = [s.index for s in steps if s.kind == "system" and s.agent == turn.to and "Notes:" in s.content]
+            index |= dict.fromkeys([k], holders[0]) if holders else {}
     sources = {
         index[k]: {index[source] for source in parents(made, turns, k) if source in index}
         for k in range(len(begun(made)), len(turns))
@@ -147,7 +147,7 @@ def _sources(lm: LocalLM, case: Case, rng: random.Random) -> tuple[list[Mapping[
 
 
 def _pairs(case: Case, step: int, found: Mapping[str, Cited]) -> Iterator[Mapping[str, Any]]:
-    told = [source.step for source in found["leave-one-out"].whole.sources]
+    told = sorted({source.step for source in found["leave-one-out"].whole.sources} | case.sources[step])
     share = {name: {each.step: each.share for each in cited.whole.sources} for name, cited in found.items()}
     for source in told:
         elsewhere = set().union(*(case.items.get(other, set()) for other in told if other != source))
@@ -172,7 +172,7 @@ def _planted(lm: LocalLM, case: Case, rng: random.Random) -> Iterator[tuple[bool
 
 
 def plant(steps: Sequence[Step], kind: str, rng: random.Random) -> tuple[list[Step], int, str] | None:
-    """A run in which one step claims something made up: its steps, that step, the claim. None where there is no room."""
+    """A run in which a step claims something made up: its steps, that step, the claim; None where there is no room."""
     said = " ".join(f"{step.content} {step.reasoning or ''} {step.arguments or ''}" for step in steps)
     names = [name for name in NAMES if not re.search(rf"\b{name}\b", said)]
     numbers = [number for number in range(LARGEST + 1) if not re.search(rf"\b{number}\b", said)]
@@ -214,7 +214,7 @@ def _summary(
 ) -> dict[str, Any]:
     listed = {kind: [found for each, found in planted if each == kind] for kind in KINDS}
     made_up = [*listed["said"], *listed["thought"]]
-    false, true = sum(others), sum(made_up)
+    false = sum(others)
     return {
         "sources": {
             group: {name: _area([[row for row in rows if group == "all" or row["plain"]] for rows in pairs], name)

@@ -2,8 +2,8 @@
 
     reuse           of the values in the claim that earlier steps brought in, the part that came from the source
     leave-one-out   ln p(claim | all sources) - ln p(claim | all but this one)
-    context-cite    the weight of the source in a sparse linear model of the claim's log-odds, learnt from CHOICES random
-                    choices of sources, each kept with probability 1/2 (arXiv 2409.00729; its settings, seeds included)
+    context-cite    the weight of the source in a sparse linear model of the claim's log-odds, learnt from CHOICES
+                    random choices of sources, each kept with probability 1/2 (arXiv 2409.00729, with its settings)
 
 The first needs no language model. Of the other two the first is exact and blind to copies: where two sources say the
 same, neither is missed. The last sees them, costs as many rows whatever the number of sources, and has an error, which

@@ -111,8 +111,8 @@ class Reading:
 
 
 def heard(lm: LocalLM, steps: Sequence[Step], index: int) -> Hearing:
-    """What the speaker heard, no log says: all that was said, if its own words are likelier then by MOVES, else what was
-    said to it.
+    """What the speaker heard, which no log says: all that was said, if that makes its own words likelier by MOVES; else
+    what was said to it.
 
     A model that knows any text reads system messages, too; the pocket model only the notes in them.
     """

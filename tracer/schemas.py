@@ -12,7 +12,20 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from tracer.records import Anchors, Candidate, Edge, Finding, Label, Outcome, Replayed, Run, Step, StepKind, Verdict
+from tracer.records import (
+    Anchors,
+    Candidate,
+    Cited,
+    Edge,
+    Finding,
+    Label,
+    Outcome,
+    Replayed,
+    Run,
+    Step,
+    StepKind,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from tracer.store import Mark, Summary
@@ -458,6 +471,7 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "bench-anchors": (AnchorsBench, 1),
     "bench-resampling": (ResamplingBench, 1),
     "anchors": (Anchors, 1),
+    "cite": (Cited, 1),
     "replay": (Replayed, 1),
     "synth": (SynthReport, 1),
     "db-verify": (Verified, 1),
