@@ -8,7 +8,7 @@ NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	if $$name -c '$(NEW_ENOUGH)' 2>/dev/null; then echo $$name; break; fi; done)
 
-.PHONY: demo demo-core test test-slow test-live lint bench docs clean
+.PHONY: demo demo-core test test-slow test-live lint bench bench-gpu docs clean
 
 # Explain the failed runs that come with the package, and a chain of thought with the pocket model.
 demo: $(VENV)/.lm
@@ -41,6 +41,10 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-columns=min,mean,max,rounds
 	@if [ -n "$$TRACER_REAL_LOGS" ]; then $(BIN)/tracer bench whowhen "$$TRACER_REAL_LOGS/whowhen-dev"; fi
+
+# What the white-box analyses cost on a GPU; without one it says so.
+bench-gpu: $(VENV)/.lm
+	$(BIN)/python scripts/bench_gpu.py
 
 # Rewrite docs/commands from the help texts.
 docs: $(VENV)/.dev

@@ -5,7 +5,6 @@ Needs torch and transformers; imported on use only.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,18 +12,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tracer.analyses.chain_sentences import of_sentences, sentences_of
 from tracer.analyses.joint import joint, redundant, search
 from tracer.analyses.receivers import broadcast, receivers
 from tracer.analyses.removal import Settings
 from tracer.analyses.sentence_attention import GAPS, sentence_attention
-from tracer.analyses.sentence_kinds import kinds
 from tracer.analyses.suppression import AGGREGATES, share, suppress
 from tracer.analyses.surprisal import surprisal
 from tracer.anchor_options import Progress
-from tracer.chain import TAG, Chain
+from tracer.chain import Chain
 from tracer.lm.offsets import token_spans
-from tracer.records import Anchors, AnchorSentence
-from tracer.sentences import split
+from tracer.records import Anchors
 
 if TYPE_CHECKING:
     from tracer.lm.local import LocalLM
@@ -153,37 +151,6 @@ def find(
     )
 
 
-def of_sentences(
-    lm: LocalLM, chain: Chain, method: str, score: str, parameters: Mapping[str, Any], weights: Sequence[float]
-) -> Anchors:
-    """A method's answer about a chain: a weight for each of `sentences_of`, or for those of the reasoning only.
-
-    NaN says that the method cannot tell; so it stands for the prompt where no weights are given for it.
-    """
-    spans = sentences_of(chain)
-    every = [*[math.nan] * (len(spans) - len(weights)), *weights]
-    guessed = kinds([chain.whole[a:b] for a, b in spans if a >= chain.start])
-    kind = [*[None] * (len(spans) - len(guessed)), *(each.kind for each in guessed)]
-    return Anchors(
-        content=chain.digest,
-        target=chain.source,
-        method=method,
-        score=score,
-        model=lm.name,
-        revision=lm.revision,
-        parameters=dict(parameters),
-        sentences=tuple(_sentence(chain, k, span, every[k], kind[k]) for k, span in enumerate(spans)),
-    )
-
-
-def sentences_of(chain: Chain) -> list[tuple[int, int]]:
-    """Characters of each sentence of the prompt, then of the reasoning; blank ones and a lone tag left out."""
-    start = chain.start
-    prompt = [(span.start, span.end) for span in split(chain.whole[:start])]
-    inside = [(start + span.start, start + span.end) for span in split(chain.text)]
-    return [(a, b) for a, b in prompt + inside if chain.whole[a:b].strip() not in {"", TAG}]
-
-
 def read(lm: LocalLM, text: str, spans: Spans) -> Tokens:
     """Encode a text, and say which tokens each sentence has. A text the model cannot read whole is refused."""
     encoded = lm.encode(text)
@@ -195,19 +162,6 @@ def outgoing(matrix: Array, first: int = 0) -> Array:
     """What each sentence does to all later ones from `first` on together, (n,); NaN for the last, which has none."""
     total = np.tril(matrix, -1)[first:].sum(axis=0)
     return np.asarray(np.where(np.arange(len(matrix)) < len(matrix) - 1, total, np.nan))
-
-
-def _sentence(chain: Chain, index: int, span: tuple[int, int], weight: float, kind: str | None) -> AnchorSentence:
-    start, end = span
-    return AnchorSentence(
-        index=index,
-        start=start,
-        end=end,
-        text=chain.whole[start:end],
-        part="prompt" if start < chain.start else "chain",
-        kind=kind,
-        weight=None if np.isnan(weight) else _rounded(weight),
-    )
 
 
 def _rounded(value: float) -> float:

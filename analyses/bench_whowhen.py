@@ -4,6 +4,10 @@ Protocols. `shipped`: the shipped ranker; runs of its training record are marked
 `cv`: the ranker is trained anew in 10 folds grouped by question, 5 seeds, all choices (strength, threshold) made inside
 the training folds; the untrained methods are scored once, being the same in each fold. `transfer`: each subset is
 scored by a ranker trained on the others only; runs whose question stands in the training runs are left out.
+
+A language model's row stands beside them where one is asked. The judge looks at what a ranker proposes, so that ranker
+must not know the labels either: under `cv` it is the one of the first seed's fold. The other ways of asking use none,
+so every run counts.
 """
 
 from __future__ import annotations
@@ -15,8 +19,13 @@ from importlib.resources import files
 from pathlib import PurePath
 from typing import Any, Literal, NamedTuple
 
+from tracer.analyses.bench_journal import BenchJournal
+from tracer.analyses.bench_judge import Judged, Ways, judge_all, summary
+from tracer.analyses.bench_judge import predictions as judged_predictions
+from tracer.analyses.bench_judge import rows as judged_rows
 from tracer.analyses.blame import METHODS
 from tracer.analyses.cases import Case, folds, prepare
+from tracer.analyses.judges import RANKED
 from tracer.analyses.ranker import RankerModel, shipped
 from tracer.analyses.scoring import Prediction, score
 from tracer.analyses.train_ranker import MIN_RUNS, group_hash, predict, predict_position, train
@@ -51,23 +60,94 @@ def bench(
     protocol: Protocol = "shipped",
     second_labels: str | None = None,
     progress: Progress | None = None,
+    judging: Judging | None = None,
 ) -> dict[str, Any]:
     """The whole benchmark; the shape is published as the schema `bench-whowhen`."""
     labelled = {recording.run.id: recording for recording in recordings if recording.run.labels}  # each run once
     cases = [prepare(recording) for recording in labelled.values()]
     if not cases:
         raise BadInputError("no labelled run here; give a folder of Who&When files")
+    if judging is not None:  # first, for what cannot be asked should not cost a cross-validation
+        models = models_for(cases, protocol, judging.ways.method)
     predictions = _PROTOCOLS[protocol](cases, progress)
     result: dict[str, Any] = {"schema": "urn:blametrace:schema:bench-whowhen:1", "protocol": protocol, "subsets": {}}
+    judged: list[Judged] = []
+    if judging is not None:
+        asked = [case for case in cases if case.run.id in models]
+        judged = judge_all(asked, models, judging.ways, judging.journal, judging.progress)
+        predictions |= judged_predictions(judged, judging.ways)
     for name in sorted({subset_of(case) for case in cases}):
         members = [case for case in cases if subset_of(case) == name]
         result["subsets"][name] = _subset(members, predictions, protocol)
+        if judging is not None:
+            result["subsets"][name] |= _lm(members, predictions, judged, judging.ways)
+    if judging is not None:
+        result["lm"] = {**summary(judged, judging.ways), "rows": judged_rows(judged)}
     if second_labels is not None:
         result["second_labels"] = _second(cases, predictions, second_labels)
     return result
 
 
 Rows = dict[str, list[Prediction]]
+
+
+class Judging(NamedTuple):
+    """A language model to be asked about every case."""
+
+    ways: Ways
+    journal: BenchJournal
+    progress: Progress | None = None
+
+
+def models_for(cases: Sequence[Case], protocol: Protocol, method: str) -> dict[str, RankerModel]:
+    """For each run that may be judged, a ranker that has not seen its label; any, where none is looked at."""
+    if method not in RANKED:
+        return {case.run.id: shipped() for case in cases}
+    if protocol == "shipped":
+        found = {case.run.id: shipped() for case in cases if not in_sample(case)}
+        if not found:
+            raise BadInputError(
+                "every run here was used to train the shipped ranker, which proposes what the judge compares: "
+                "`--protocol cv` trains one anew for each fold"
+            )
+        return found
+    if protocol == "transfer":
+        return _transferred(cases)
+    parts = folds(cases, FOLDS, seed=0)
+    _require_enough(cases, [parts])
+    found = {}
+    for held in parts:
+        model = train([case for i, case in enumerate(cases) if i not in set(held)]).model
+        found |= {cases[i].run.id: model for i in held}
+    return found
+
+
+def _transferred(cases: Sequence[Case]) -> dict[str, RankerModel]:
+    """A ranker trained on the other subsets, for every run whose question is not among theirs."""
+    found: dict[str, RankerModel] = {}
+    for name in sorted({subset_of(case) for case in cases}):
+        others = [case for case in cases if subset_of(case) != name]
+        if len(others) < MIN_RUNS:
+            raise BadInputError(
+                f"{len(others)} labelled runs that are not {name} are too few to train on; give at least {MIN_RUNS}"
+            )
+        asked, model = {case.group for case in others}, train(others).model
+        found |= {case.run.id: model for case in cases if subset_of(case) == name and case.group not in asked}
+    return found
+
+
+def _lm(members: Sequence[Case], predictions: Rows, judged: Sequence[Judged], ways: Ways) -> dict[str, Any]:
+    """What asking took on a subset, and the model's row against the short rules and the ranker, paired."""
+    names = {case.run.id for case in members}
+    here = [each for each in judged if each.case.run.id in names]
+    ours = [p for p in predictions[ways.label] if p.case.run.id in names]
+    rivals = {name: {p.case.run.id for p in predictions[name]} for name in (*COMPARED, "ranker")}
+    compared = {
+        name: _difference(ours, predictions[name])
+        for name, runs in rivals.items()
+        if ours and runs >= {p.case.run.id for p in ours}
+    }
+    return {"lm": summary(here, ways), "lm_minus": compared}
 
 
 def _untrained(cases: Sequence[Case]) -> Rows:
@@ -104,11 +184,7 @@ def _shipped(cases: Sequence[Case], _: Progress | None) -> Rows:
 def _cv(cases: Sequence[Case], progress: Progress | None) -> Rows:
     rows: Rows = {"ranker": [], "position-only": []}
     divided = [folds(cases, FOLDS, seed) for seed in range(SEEDS)]
-    if len(cases) - max(len(held) for parts in divided for held in parts) < MIN_RUNS:
-        raise BadInputError(
-            f"{len(cases)} labelled runs are too few to cross-validate: {MIN_RUNS} must be left to train on when the "
-            "runs of some questions are held out; `--protocol shipped` scores any number"
-        )
+    _require_enough(cases, divided)
     for seed, parts in enumerate(divided):
         for k, held in enumerate(parts):
             others = [case for i, case in enumerate(cases) if i not in set(held)]
@@ -124,19 +200,19 @@ def _cv(cases: Sequence[Case], progress: Progress | None) -> Rows:
     return {**rows, "uniform": uniform, **_untrained(cases)}
 
 
+def _require_enough(cases: Sequence[Case], divided: Sequence[Sequence[Sequence[int]]]) -> None:
+    if len(cases) - max(len(held) for parts in divided for held in parts) < MIN_RUNS:
+        raise BadInputError(
+            f"{len(cases)} labelled runs are too few to cross-validate: {MIN_RUNS} must be left to train on when the "
+            "runs of some questions are held out; `--protocol shipped` scores any number"
+        )
+
+
 def _transfer(cases: Sequence[Case], _: Progress | None) -> Rows:
-    ranked: list[Prediction] = []
-    for name in sorted({subset_of(case) for case in cases}):
-        others = [case for case in cases if subset_of(case) != name]
-        if len(others) < MIN_RUNS:
-            raise BadInputError(
-                f"{len(others)} labelled runs that are not {name} are too few to train on; give at least {MIN_RUNS}"
-            )
-        asked = {case.group for case in others}
-        model = train(others).model
-        fresh = [case for case in cases if subset_of(case) == name and case.group not in asked]
-        ranked += [_ranked(case, predict(case, model), model.threshold) for case in fresh]
-    return {"ranker": ranked, **_untrained([prediction.case for prediction in ranked])}
+    models = _transferred(cases)
+    fresh = [case for case in cases if case.run.id in models]
+    ranked = [_ranked(case, predict(case, model), model.threshold) for case in fresh if (model := models[case.run.id])]
+    return {"ranker": ranked, **_untrained(fresh)}
 
 
 _PROTOCOLS: dict[Protocol, Callable[[Sequence[Case], Progress | None], Rows]] = {

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from tracer.analyses.blame import METHODS, blame
+from tracer.analyses.drill import drill
 from tracer.analyses.fall_search import LEAST, Found
 from tracer.analyses.replay_blame import blamed, differs, opening, prior_of, replay_blame, stated
 from tracer.graph import dependency_graph, propagation_path
@@ -37,7 +38,7 @@ from tracer.stats import wilson
 
 LENGTHS = range(8, 25)
 LOOK, EVERY = 8, 16
-BUDGETS = (10, 20, 30, 40, 50, 75)
+BUDGETS = (10, 20, 30, 40, 50, 75, 90)
 FIRST_SEED = 1 << 30
 RULES = tuple(name for name in METHODS if name != "ranker")
 NAMES = ("ranker", "white-box", "replay", "exhaustive", "bisection", "surprisal", *RULES)
@@ -95,13 +96,14 @@ def _measured(
     recording: Recording, replayer: Replayer, edges: Sequence[Edge], label: Mapping[str, Any]
 ) -> tuple[dict[str, Named], list[tuple[int, int | None]], list[Edge]]:
     """The methods with a language model or with forks; how the search went; the edges that were measured."""
-    from tracer.analyses.step_signals import measured_edges, signals
+    from tracer.analyses.hiding import measured_edges
+    from tracer.analyses.step_signals import heard
     from tracer.analyses.white_box import Known, probabilities
     from tracer.data.agent_replay import voices
 
     run, steps = recording
     lm = voices().lm
-    seen = signals(lm, steps)
+    seen = heard(lm, steps)
     white = probabilities(Known(steps, seen, prior_of(run, steps, edges)[1]))
     path: list[tuple[int, int | None]] = []
 
@@ -110,7 +112,7 @@ def _measured(
 
     told = replay_blame(run, steps, replayer, stated, edges=edges, sharpened=white, watch=watch)
     step = told.finding.candidates[0].step
-    inside = _drilled(recording, label) if label["status"] == "decisive" and step == label["step"] else None
+    inside = _drilled(recording, replayer, label) if label["status"] == "decisive" and step == label["step"] else None
     return (
         {
             "surprisal": Named(int(np.argmax(seen.cost.sum(axis=1)))),
@@ -118,19 +120,16 @@ def _measured(
             "replay": Named(step, told.found.forks, inside, sure=told.found.decisive >= 0.5),
         },
         path,
-        [*measured_edges(seen), *told.edges],
+        [*measured_edges(lm, steps), *told.edges],
     )
 
 
-def _drilled(recording: Recording, label: Mapping[str, Any]) -> bool | None:
+def _drilled(recording: Recording, replayer: Replayer, label: Mapping[str, Any]) -> bool | None:
     """Whether the drill finds the labelled place; None where the label has none, as at a tool."""
-    from tracer.analyses.drill import drill
-    from tracer.data.agent_replay import voices
-
     if label["sentence"] is None:
         return None
-    found = drill(voices().lm, recording.steps, label["step"])
-    return (found.start, found.end) == (label["sentence"]["start"], label["sentence"]["end"])
+    found = drill(recording.steps, label["step"], replayer, stated)
+    return found.where != "later" and (found.start, found.end) == (label["sentence"]["start"], label["sentence"]["end"])
 
 
 def _bisected(steps: Sequence[Step], replayer: Replayer) -> Named:
@@ -296,7 +295,7 @@ def _upto(curve: Sequence[Sequence[Any]], most: int) -> float:
     return float(next((right for forks, right in reversed(curve) if forks <= most), False))
 
 
-def _prf(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, float | None]:
+def _prf(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
     """Against the direct dependencies; `through` is the precision where those through other steps count as well."""
     both, found, true, through = (sum(row["edges"][name][k] for row in rows) for k in range(4))
     figures = {
@@ -305,7 +304,11 @@ def _prf(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, float | None
         "f1": 2 * both / (found + true) if found + true else None,
         "through": through / found if found else None,
     }
-    return {key: None if value is None else round(value, 4) for key, value in figures.items()}
+    rounded: dict[str, Any] = {key: None if value is None else round(value, 4) for key, value in figures.items()}
+    for key, n in (("precision", found), ("recall", true)):
+        share = wilson(both, n)
+        rounded[f"{key}_interval"] = [round(share.low, 4), round(share.high, 4)] if n else None
+    return rounded
 
 
 def _passing(accused: Sequence[bool]) -> dict[str, Any]:

@@ -77,7 +77,9 @@ def cite_reuse(asked: Question, edges: Sequence[Edge]) -> Cited:
     said = _statement(asked, Hearing(public=True, own=True, prompts=True))
     scored = reused(said, edges)
     blank = [Claim(text=text) for text in _texts(said)]
-    quotes = [{k: (_alike(said, source, text), None) for k, source in enumerate(said.sources)} for text in _texts(said)]
+    quotes: Quotes = [
+        {k: (_alike(said, source, text), None) for k, source in enumerate(said.sources)} for text in _texts(said)
+    ]
     notes = ("no language model was asked: scores are not checked, and made-up claims are not looked for",)
     return _answer(asked, said, scored, blank, quotes).model_copy(update={"notes": notes})
 

@@ -9,8 +9,9 @@ drift. Each round asks for a batch of forks at the prefixes that tell most about
     I(D; Y_j) = H(Y_j) - sum over d of P(d) H(Y_j | D = d)
 
 is summed over levels drawn from the posterior, and a batch is put together greedily, each part given those before it.
-It ends when the leader's posterior reaches `sure` and its fall's interval lies above the other falls, when it is as
-sure that there is no decisive step, or when the budget is spent. Where the prior comes from is the caller's affair.
+It ends when the leader's posterior reaches `sure`, with `aside` forks or more on either side of it, and its fall is
+clearly LEAST or more, or clearly less; when it is as sure that no fall is even `near` to that; or when the budget is
+spent. Where the prior comes from is the caller's affair.
 
 Nothing here knows an agent or a language model: outcomes come in by `add`, and the same ones give the same requests.
 """
@@ -41,13 +42,19 @@ class Rule(NamedTuple):
     sure: float = 0.97
     """Posterior of a step at which the search ends,"""
     large: float = 0.9
-    """if its fall is this likely LEAST or more. That no step has such a fall must be as sure as `sure`."""
+    """if its fall is this likely `least` or more. That no step has such a fall must be as sure as `sure`."""
+    aside: int = 6
+    """Forks that had the record up to the leader, and up to behind it: a prior alone convicts nobody."""
+    near: float = 0.7
+    """Of `least`: while a fall may be so large, the search goes on for the step that has it."""
     part: int = 2
     """Forks at one prefix in a batch."""
     parts: int = 3
     """Prefixes in a batch."""
     draws: int = 600
     """Levels drawn from the posterior in a round."""
+    least: float = LEAST
+    """A decisive fall is at least so large; 0 where the largest one is wanted, whatever its size."""
 
 
 RULE = Rule()
@@ -70,7 +77,7 @@ class Found(NamedTuple):
     posterior: tuple[float, ...]
     """P(the step has the largest fall | the forks)"""
     decisive: float
-    """P(the largest fall is LEAST or more)"""
+    """P(the largest fall is `least` or more)"""
     falls: tuple[Estimate, ...]
     """What each step costs; n counts the forks on the side that has fewer."""
     levels: tuple[Estimate, ...]
@@ -113,7 +120,7 @@ class Search:
         if left <= 0 or not self.steps or self.state != "open":
             return {}
         found: dict[int, int] = {}
-        for place in self._informative():
+        for place in self._lacking() or self._informative():
             if count := min(self.rule.part, left - sum(found.values())):
                 found[place] = found.get(place, 0) + count
         return found
@@ -121,12 +128,13 @@ class Search:
     @property
     def state(self) -> State:
         """`open` while forks are left and nothing is sure."""
-        _, chance = self._posterior()
-        decisive = self._decisive()
-        if not self.steps or decisive <= 1 - self.rule.sure:
+        if not self.steps or self._chance_of(self.rule.near * self.rule.least) <= 1 - self.rule.sure:
             return "diffuse"
-        if chance.max() >= self.rule.sure and decisive >= self.rule.large:
-            return "decisive"
+        if self._posterior()[1].max() >= self.rule.sure and not self._lacking():
+            if self._decisive() >= self.rule.large:
+                return "decisive"
+            if self._decisive() <= 1 - self.rule.sure:
+                return "diffuse"
         return "open" if self.forks < self.budget else "spent"
 
     def found(self) -> Found:
@@ -163,18 +171,30 @@ class Search:
         return first, np.bincount(first, minlength=self.steps) / len(first)
 
     def _decisive(self) -> float:
-        """P(the largest fall is LEAST or more)"""
-        return float((self._levels().falls.max(axis=1, initial=0.0) >= LEAST - 1e-9).mean())
+        """P(the largest fall is `least` or more)"""
+        return self._chance_of(self.rule.least)
+
+    def _chance_of(self, fall: float) -> float:
+        return float((self._levels().falls.max(axis=1, initial=0.0) >= fall - 1e-9).mean())
 
     def _cases(self) -> list[int]:
         """Forks that had the first j steps of the record, for j from 0 to n; the record itself is no fork."""
         return [*(int(each) for each in self.left.sum(axis=1) + self.went_on), 0]
 
+    def _lacking(self) -> list[int]:
+        """The prefixes beside a leader that is sure, and has not enough forks there; how the record ends is known."""
+        chance, cases = self._posterior()[1], self._cases()
+        leader = int(chance.argmax())
+        if chance[leader] < self.rule.sure:
+            return []
+        return [j for j in (leader, leader + 1) if j < self.steps and cases[j] < self.rule.aside]
+
     def _informative(self) -> list[int]:
         """The prefixes of a batch, each the one that tells most, given those before it."""
         drawn, (first, _) = self._levels(), self._posterior()
-        large = drawn.falls.max(axis=1) >= LEAST - 1e-9
-        answer = _indicator(np.where(large, first, NONE))  # (draws, answers)
+        large = drawn.falls.max(axis=1) >= self.rule.least - 1e-9
+        known = large.mean() <= 1 - self.rule.sure  # that none is decisive: it is left to find the largest
+        answer = _indicator(first if known else np.where(large, first, NONE))  # (draws, answers)
         likely = _binomial(drawn.paths[:, :-1], self.rule.part)  # (draws, prefixes, m + 1)
         told = np.ones((len(answer), 1))  # (draws, outcomes of the forks chosen so far)
         chosen: list[int] = []

@@ -58,7 +58,7 @@ class Scene:
     @cached_property
     def reused(self) -> list[Edge]:
         """Edges over which values went."""
-        return [edge for edge in self.view.edges if edge.origin == "reused"]
+        return [edge for edge in self.view.origins if edge.origin == "reused"]
 
     @cached_property
     def out(self) -> dict[int, list[Edge]]:
@@ -137,7 +137,7 @@ def _edge_removal(scene: Scene, rng: Random) -> Iterator[Fault | None]:
     """The betweenness of an edge is the share of shortest paths between steps that go over it."""
     import networkx as nx
 
-    graph = as_networkx(scene.steps, scene.view.edges)
+    graph = as_networkx(scene.steps, scene.view.origins)
     between = nx.edge_betweenness_centrality(graph, k=min(len(graph), 200), seed=0)
     edges = [edge for edge in scene.reused if edge.target in scene.places and edge.target_spans]
     for edge in sorted(edges, key=lambda edge: (-between[edge.source, edge.target], edge.target)):

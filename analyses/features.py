@@ -33,6 +33,8 @@ _FROM_MEMORY = re.compile(
     r"as of my|i recall)\b",
     re.IGNORECASE,
 )
+_PARAGRAPHS = re.compile(r"\n[ \t]*\n")
+_NUMBERED = re.compile(r"(?<!\w)[Ss]tep\W{0,3}\d+(?!\w)")
 _TROUBLE = frozenset({"no_progress", "loop", "stall"})
 _CLAIMS = frozenset({"number", "name", "url"})
 _PLACES = 12
@@ -81,7 +83,7 @@ class Features:
     @cached_property
     def pagerank(self) -> list[float]:
         """Personalised PageRank backwards from the symptom."""
-        return pagerank_back(self.view.steps, self.view.edges, {self.view.symptom: 1.0})
+        return pagerank_back(self.view.steps, self.view.origins, {self.view.symptom: 1.0})
 
     @cached_property
     def task_keys(self) -> set[str]:
@@ -98,11 +100,11 @@ class Features:
         """ln(1 + count) of the numbers, names and links of a step that neither the task nor any step before it holds.
 
         The arguments of a call count, code does not, for what a program names is no claim; a tool's result brings new
-        values by right and counts 0.
+        values by right and counts 0. A paragraph that names another agent and the number of its step quotes that step.
         """
         seen, rounded, found = set(self.task_keys), _Rounded(self.task_keys), dict[int, float]()
         for step in self.view.steps:
-            claimed = {key for key in _keys(_claimed(step)) if key.partition(" ")[0] in _CLAIMS}
+            claimed = {key for key in _keys(self._unquoted(step)) if key.partition(" ")[0] in _CLAIMS}
             new = {key for key in claimed - seen if key not in rounded}
             found[step.index] = math.log1p(len(new)) if step.kind != "tool_result" else 0.0
             rounded.add(self.keys[step.index] - seen)
@@ -165,8 +167,38 @@ class Features:
         return after_failure and step.kind != "plan" and (talks or self.claims(index) > 0)
 
     def cue(self, pattern: re.Pattern[str], index: int) -> float:
-        """How often a word cue stands in the prose of a step, 3 at most."""
-        return min(3.0, float(len(pattern.findall(_prose(self.view.steps[index].content)[:_SCANNED]))))
+        """How often a word cue stands in the prose of a step, 3 at most.
+
+        A paragraph that names another agent, or a step by its number, tells of what others did: who says that somebody
+        assumed something assumes nothing, and who argues about guilt is not made a suspect by the words of it.
+        """
+        step = self.view.steps[index]
+        paragraphs = _PARAGRAPHS.split(_prose(step.content)[:_SCANNED])
+        if not any(pattern.search(each) for each in paragraphs):  # most steps
+            return 0.0
+        own = [each for each in paragraphs if not (_NUMBERED.search(each) or self._names_another(each, step.agent))]
+        return min(3.0, float(sum(len(pattern.findall(each)) for each in own)))
+
+    def _unquoted(self, step: Step) -> str:
+        """What a step claims, without the paragraphs that quote another agent's step by its number."""
+        text = _claimed(step)
+        if not _NUMBERED.search(text):  # most steps
+            return text
+        paragraphs = _PARAGRAPHS.split(text)
+        return "\n\n".join(
+            each for each in paragraphs if not (_NUMBERED.search(each) and self._names_another(each, step.agent))
+        )
+
+    def _names_another(self, text: str, agent: str) -> bool:
+        """Whether a text names another agent of the run than `agent`."""
+        return any(found[0] != agent for found in self._names.finditer(text))
+
+    @cached_property
+    def _names(self) -> re.Pattern[str]:
+        """Names of agents, as far as they are no plain words."""
+        names = {step.agent for step in self.view.steps if len(step.agent) >= 4 and not step.agent.islower()}
+        told = [re.escape(name) for name in sorted(names, key=len, reverse=True)]
+        return re.compile(rf"(?<!\w)(?:{'|'.join(told)})(?!\w)" if told else r"(?!)")
 
 
 def _keys(text: str) -> set[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tracer.analyses.anchors import of_sentences, sentences_of
+from tracer.analyses.chain_sentences import of_sentences, sentences_of
 from tracer.analyses.forced import Forced, candidates_of, closing_of, forced
 from tracer.analyses.resampling import borders
 from tracer.answers import DEFAULT, answer

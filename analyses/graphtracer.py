@@ -12,7 +12,7 @@ from tracer.graph import ancestors, impact
 def graphtracer(features: Features) -> Ranking:
     """Ancestors of the symptom by impact, then the other candidates by impact; ties go to the earlier step."""
     view = features.view
-    score = impact(view.steps, view.edges)
-    upstream = ancestors(view.edges, view.symptom)
+    score = impact(view.steps, view.origins)
+    upstream = ancestors(view.origins, view.symptom)
     order = sorted(view.candidates, key=lambda i: (i not in upstream, -score[i], i))
     return Ranking(tuple(order), "the ancestor of the symptom with the largest impact")

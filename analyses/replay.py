@@ -25,7 +25,7 @@ from tracer.answers import answer
 from tracer.equivalence import NONE, TRUNCATED, same
 from tracer.errors import TracerError
 from tracer.records import ForkRow, Outcome, Recording, Replayed, Run, Step, run_id
-from tracer.replaying import BATCH, Fork, Lived, Replayer, ReplayError, whole
+from tracer.replaying import BATCH, Fork, Lived, Replayer, ReplayError, continues, whole
 from tracer.rows import to_json
 
 Progress = Callable[[str, int, int], None]
@@ -203,10 +203,13 @@ class _Pending:
 
 
 def key(setting: Setting, fork: Fork) -> str:
-    """A digest of all that a fork is made from: run, replayer and its revision, kept steps, which is edited, seed."""
+    """A digest of all that a fork is made from: run, replayer and its revision, kept steps, which is edited, seed, and
+    the step that stands in part."""
     kept = [step.model_dump(exclude={"pointer", "index"}) for step in fork.kept]
     by = [setting.name, getattr(setting.replayer, "revision", None), setting.revision, setting.stand_in]
     made = [setting.recording.run.content_hash, *by, kept, fork.edited is not None, fork.seed]
+    if fork.begun is not None:
+        made.append(fork.begun.model_dump(exclude={"pointer", "index"}))
     return _digest(made)
 
 
@@ -229,10 +232,17 @@ def record(setting: Setting, fork: Fork, lived: Lived) -> Recording:
         group=run.group,
         parent=run.id,
         forked_at=len(fork.prefix),
-        notes=(f"lived again by {setting.name} at seed {fork.seed}",)
+        notes=(f"lived again by {setting.name} at seed {fork.seed}{_inside(fork)}",)
         + ((f"stand-in: {setting.stand_in} spoke in the place of the system",) if setting.stand_in else ()),
     )
     return Recording(child, steps)
+
+
+def _inside(fork: Fork) -> str:
+    """In words, how much of the next step was kept."""
+    if fork.begun is None:
+        return ""
+    return f", {len(fork.begun.reasoning or '')} characters of the reasoning of step {len(fork.prefix)} kept"
 
 
 def _digest(value: Any) -> str:
@@ -241,6 +251,8 @@ def _digest(value: Any) -> str:
 
 
 def _lived(setting: Setting, batch: Sequence[Fork]) -> Iterator[tuple[Fork, Lived]]:
+    if any(fork.begun for fork in batch) and not continues(setting.replayer):
+        raise ReplayError(f"{setting.name} cannot go on from inside a step: give your function a parameter `begun`")
     lived = setting.replayer(batch)
     if not isinstance(lived, list) or len(lived) != len(batch) or not all(isinstance(each, Lived) for each in lived):
         raise ReplayError(f"{setting.name} must return a list with one Lived for each of the {len(batch)} forks")

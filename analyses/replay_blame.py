@@ -27,7 +27,7 @@ from tracer.replaying import Fork, Lived, Replayer
 from tracer.stats.proportions import Estimate
 
 VERSION = 1
-BUDGET = 75
+BUDGET = 90
 """Forks; an eighth of what it takes to measure the whole curve of a run of twenty steps."""
 FIRST_SEED = 1 << 31
 SEEDS = 1 << 12
@@ -98,9 +98,12 @@ def repeated(recorded: Sequence[Step], fork: Fork, lived: Lived) -> int:
     kept = len(fork.prefix)
     new = lived.steps[kept:] if lived.steps[:kept] == fork.prefix else lived.steps
     pairs = zip(recorded[kept:], new, strict=False)
-    return next(
-        (k for k, (one, other) in enumerate(pairs) if _words(one) != _words(other)), min(len(recorded) - kept, len(new))
-    )
+    return next((k for k, pair in enumerate(pairs) if not same_words(*pair)), min(len(recorded) - kept, len(new)))
+
+
+def same_words(one: Step, other: Step) -> bool:
+    """Whether two steps say the same to the same, and think the same."""
+    return _words(one) == _words(other)
 
 
 def _words(step: Step) -> tuple[str | None, ...]:
@@ -245,7 +248,7 @@ def _candidates(
             agent=blamed(steps, k),
             probability=found.posterior[k],
             cues=(
-                f"costs {_told(found.falls[k])} of the success rate ({found.falls[k].n} forks on the smaller side)",
+                f"costs {_told(found.falls[k])} of the success rate (forks on the smaller side: {found.falls[k].n})",
                 *cues.get(k, ()),
             ),
             path=propagation_path(steps, edges, k, symptom) if k <= symptom else (),

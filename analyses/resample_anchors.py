@@ -1,6 +1,6 @@
 """Thought anchors of one chain by counterfactual resampling: the sweep as an `Anchors` record.
 
-Needs torch and transformers; imported on use only.
+Needs a model in this process, or behind a server.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracer.analyses.anchors import of_sentences, sentences_of
+from tracer.analyses.chain_sentences import of_sentences, sentences_of
 from tracer.analyses.onward import Link, Onward
 from tracer.analyses.resampling import Trace, Watch, Ways, borders, resample
+from tracer.anchor_options import Announce
 from tracer.chain import Chain
 from tracer.records import Anchors
 
 if TYPE_CHECKING:
+    from tracer.lm.endpoint import Endpoint
     from tracer.lm.ledger import Ledger
     from tracer.lm.local import LocalLM
 
@@ -24,14 +26,20 @@ SCORE = "size of its effect on P(target), drawn towards 0 by how unsure it is"
 
 
 def find(
-    lm: LocalLM, chain: Chain, ledger: Ledger, ways: Ways, parameters: Mapping[str, Any], watch: Watch | None = None
+    lm: LocalLM | Endpoint,
+    chain: Chain,
+    ledger: Ledger,
+    ways: Ways,
+    parameters: Mapping[str, Any],
+    watch: Watch | None = None,
+    announce: Announce | None = None,
 ) -> Anchors:
     """The anchors of a chain of thought; without a sentence there are none, and nothing is drawn."""
     inside = [span for span in sentences_of(chain) if span[0] >= chain.start]
     if not inside:
         return of_sentences(lm, chain, "resample", SCORE, parameters, [])
     trace = Trace(chain.whole.rstrip(), borders(lm, chain.whole, chain.start, inside), chain.said)
-    sweep = resample(lm, trace, ledger, ways, watch)
+    sweep = resample(lm, trace, ledger, ways, watch, announce)
     found = of_sentences(lm, chain, "resample", SCORE, parameters, sweep.strengths)
     first = len(found.sentences) - len(inside)
     told = [

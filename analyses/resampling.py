@@ -10,12 +10,13 @@ to `onward`. Prefixes are slices of the text, cut at the
 last border of tokens before the sentence; how many rollouts each gets is up to `allocation`, and what they say is up to
 `effects`. A rollout that repeats S_i token for token is one of R_{i+1}, too, and is counted there.
 
-Needs torch and transformers; imported on use only.
+Needs a model in this process, or behind a server.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +29,7 @@ from tracer.analyses.paper import Sampled, fields
 from tracer.analyses.pools import Pools
 from tracer.analyses.sampler import Case, Outcomes, Sampler
 from tracer.analyses.similarity import THRESHOLD, Encoder, cuts, encoder
+from tracer.anchor_options import Announce, Expected
 from tracer.answers import DEFAULT, How, answer, detect
 from tracer.equivalence import NONE, TRUNCATED, grouped
 from tracer.errors import TracerError
@@ -38,6 +40,7 @@ from tracer.stats import Count, difference
 from tracer.stats.divergences import DIVERGENCES, divergence
 
 if TYPE_CHECKING:
+    from tracer.lm.endpoint import Endpoint
     from tracer.lm.local import LocalLM
 
 INSTEAD = 3
@@ -104,13 +107,14 @@ Watch = Callable[[Pools, int], None]
 """Told after each round what is known, and how many rollouts there may be in all."""
 
 
-def borders(lm: LocalLM, text: str, start: int, spans: Spans) -> tuple[int, ...]:
+def borders(lm: LocalLM | Endpoint, text: str, start: int, spans: Spans) -> tuple[int, ...]:
     """Where the prefixes of the sentences end: before the blanks in front of each, if a token ends there.
 
     A prefix that ends in a blank would be off the model's path, since most vocabularies join a blank to the word behind
-    it. The first one does not reach back over `start`, where the reasoning begins.
+    it; where a server does not tell where its tokens end, prefixes end before the blanks. The first one does not reach
+    back over `start`, where the reasoning begins.
     """
-    ends = sorted({end for _, end in lm.encode(text).offsets})
+    ends = sorted(set(lm.token_ends(text) or ()))
     found = []
     for first, _ in spans:
         visible = max(start, len(text[:first].rstrip()))
@@ -118,16 +122,27 @@ def borders(lm: LocalLM, text: str, start: int, spans: Spans) -> tuple[int, ...]
     return (*found, len(text.rstrip()))
 
 
-def resample(lm: LocalLM, trace: Trace, ledger: Ledger, ways: Ways, watch: Watch | None = None) -> Sweep:
+def resample(
+    lm: LocalLM | Endpoint,
+    trace: Trace,
+    ledger: Ledger,
+    ways: Ways,
+    watch: Watch | None = None,
+    announce: Announce | None = None,
+) -> Sweep:
     """Draw rollouts until each sentence is decided or the budget is spent; a text without sentences raises."""
     if len(trace.borders) < 2:
         raise TracerError("resampling needs a text of at least one sentence")
     sampler = Sampler(lm, trace.text, trace.borders, ways.sampling, ledger, Outcomes(ways.how or DEFAULT))
     sampler.engine.follow = not ways.paper
+    began = time.monotonic()
     tail = _settle(sampler, trace, ways)
+    took = time.monotonic() - began
     target = str(sampler.outcomes.target)
-    length = len(sampler.engine.ids)
-    cost = [float(length - len(lm.prompt(prefix)) + tail) for prefix in sampler.engine.prefixes]
+    lengths = sampler.engine.lengths
+    cost = [float(lengths[-1] - each + tail) for each in lengths]
+    if announce:
+        announce(_expected(cost, ways, took / (tail * ways.rule.start) if sampler.computed and tail else None))
     pools = _pools(sampler, target, cost, ways, watch)
     cases = sampler.cases()
     replaced = _replaced(trace, cases, ways)
@@ -157,6 +172,13 @@ def _settle(sampler: Sampler, trace: Trace, ways: Ways) -> float:
     outcomes.target = own
     sampler.rollouts[last] = []
     return sum(each.tokens for each in first) / len(first)
+
+
+def _expected(cost: Sequence[float], ways: Ways, seconds: float | None) -> Expected:
+    """`seconds`: what a token took so far."""
+    told = forecast(cost, ways.budget or Budget.default(cost), ways.rule)
+    rollouts, tokens = (told.sweep_rollouts, told.sweep_tokens) if ways.paper else (told.rollouts, told.tokens)
+    return Expected(rollouts, tokens, None if seconds is None else seconds * tokens)
 
 
 def _pools(sampler: Sampler, target: str, cost: Sequence[float], ways: Ways, watch: Watch | None) -> Pools:

@@ -41,4 +41,4 @@ def _pagerank(features: Features) -> list[float]:
     seeds = {index: share for index, share in features.introduced_answer.items() if share > 0}
     symptom = features.view.symptom
     seeds[symptom] = seeds.get(symptom, 0.0) + 1.0
-    return pagerank_back(features.view.steps, features.view.edges, seeds)
+    return pagerank_back(features.view.steps, features.view.origins, seeds)

@@ -10,10 +10,12 @@ from tracer.analyses.pools import Drawn
 from tracer.answers import How, answer
 from tracer.equivalence import same
 from tracer.lm.ledger import Ledger
+from tracer.lm.local import LocalLM
 from tracer.lm.rollouts import STEP, Engine, Request, Rollout, Sampling, digest
 
 if TYPE_CHECKING:
-    from tracer.lm.local import LocalLM
+    from tracer.lm.endpoint import Endpoint
+    from tracer.lm.remote_rollouts import RemoteEngine
 
 
 class Case(NamedTuple):
@@ -44,15 +46,32 @@ class Outcomes:
         return self._known[found]
 
 
+def engine(
+    lm: LocalLM | Endpoint, text: str, sampling: Sampling, ledger: Ledger, borders: Sequence[int]
+) -> Engine | RemoteEngine:
+    """What continues prefixes of a text: in this process over common keys and values, else by a server."""
+    if isinstance(lm, LocalLM):
+        return Engine(lm, text, sampling, borders=borders)
+    from tracer.lm.remote_rollouts import RemoteEngine  # with a server's extra only
+
+    return RemoteEngine(lm, text, sampling, ledger, borders=borders)
+
+
 class Sampler:
     """Draws what the ledger does not hold, and keeps all that was asked for."""
 
     def __init__(
-        self, lm: LocalLM, text: str, borders: Sequence[int], sampling: Sampling, ledger: Ledger, outcomes: Outcomes
+        self,
+        lm: LocalLM | Endpoint,
+        text: str,
+        borders: Sequence[int],
+        sampling: Sampling,
+        ledger: Ledger,
+        outcomes: Outcomes,
     ) -> None:
         """`borders`: where the n + 1 prefixes end, as ascending offsets into the text."""
         self.text, self.borders, self.ledger, self.outcomes = text, borders, ledger, outcomes
-        self.engine = Engine(lm, text, sampling, borders=borders)
+        self.engine = engine(lm, text, sampling, ledger, borders)
         self.rollouts: list[list[Rollout]] = [[] for _ in borders]
         self.computed = 0
         """Rollouts that were drawn now, and not found in the ledger."""

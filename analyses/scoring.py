@@ -26,16 +26,20 @@ class Prediction(NamedTuple):
     probability: dict[int, float] | None = None
     claims: bool = True
     """False when the method abstains (inconclusive)."""
+    named: str | None = None
+    """The agent that the method named by itself, beside the step."""
 
     @property
-    def step(self) -> int:
-        """The step named."""
-        return self.order[0]
+    def step(self) -> int | None:
+        """The step named; None where a language model named none, which is never right."""
+        return self.order[0] if self.order else None
 
     @property
     def agent(self) -> str:
-        """The agent named: who acts at that step."""
-        return self.case.steps[self.step].agent
+        """The agent named: who acts at that step, unless the method named one by itself."""
+        if self.named is not None:
+            return self.named
+        return "" if self.step is None else self.case.steps[self.step].agent
 
     @property
     def step_right(self) -> bool:
@@ -64,22 +68,26 @@ def score(predictions: Sequence[Prediction]) -> dict[str, Any]:
     step = bootstrap_mean([float(p.step_right) for p in predictions], groups)
     agent = bootstrap_mean([float(p.agent_right) for p in predictions], groups)
     label = [p.case.label.step for p in predictions]
+    lone = all(len(p.order) < min(2, len(p.case.steps)) for p in predictions)  # it names one step and ranks none
     strict = {
         "agent": agent.value,
         "agent_ci": [agent.low, agent.high],
         "step": step.value,
         "step_ci": [step.low, step.high],
         "joint": _share([p.step_right and p.agent_right for p in predictions]),
-        "top3": _share([p.rank <= 3 for p in predictions]),
-        "top5": _share([p.rank <= 5 for p in predictions]),
+        "top3": None if lone else _share([p.rank <= 3 for p in predictions]),
+        "top5": None if lone else _share([p.rank <= 5 for p in predictions]),
         "within": {
-            str(k): _share([abs(p.step - s) <= k for p, s in zip(predictions, label, strict=True)]) for k in TOLERANCES
+            str(k): _share(
+                [p.step is not None and abs(p.step - s) <= k for p, s in zip(predictions, label, strict=True)]
+            )
+            for k in TOLERANCES
         },
         "mean_rank": sum(p.rank for p in predictions) / len(predictions),
     }
     official = {
-        "agent": _share([p.case.label.agent in p.agent for p in predictions]),
-        "step": _share([p.case.label.stated in str(p.step) for p in predictions]),
+        "agent": _share([p.agent != "" and p.case.label.agent in p.agent for p in predictions]),
+        "step": _share([p.step is not None and p.case.label.stated in str(p.step) for p in predictions]),
     }
     return {"strict": strict, "official": official, **_probabilistic(predictions), **_abstaining(predictions)}
 

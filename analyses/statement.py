@@ -86,7 +86,7 @@ def statement(
     if not heard and not hearing.own:
         heard = list(_heard(steps, line, hearing._replace(own=True)))
     told = " ".join(task.split())
-    if told and not any(told in each.said for each in heard):
+    if told and line.speaker != "User" and not any(told in each.said for each in heard):
         heard.insert(0, Line(TASK, "User", "", "", f" {told}"))
     if not heard:
         raise BadInputError(f"step {index} has no earlier step that {line.speaker} could have had it from")

@@ -9,7 +9,7 @@
 All in nats or shares. A step that costs the run p of its successes is one that its agent makes otherwise with
 probability p or more (`fall_levels`), so a step whose every word is the likeliest one is none. Whether a talk was
 public, no log says: the reading under which the agents' own words are likelier is taken. A tool's words are no agent's:
-of them only `reach` and `onward` are known.
+how far they stray is read from the whole talk, for a calculator may err, and a model may know better.
 
 Needs torch and transformers; imported on use only.
 """
@@ -29,15 +29,15 @@ from tracer.analyses.removal import Array, Span, Trace
 from tracer.analyses.replay_blame import given
 from tracer.analyses.suppression import Suppression, share, suppress_all
 from tracer.analyses.suppression_mask import Sight
-from tracer.analyses.transcript import Read, view, whole
+from tracer.analyses.transcript import Read, asked, view, whole
+from tracer.errors import MissingExtraError
 from tracer.lm.offsets import Encoded
-from tracer.records import Edge, Step
+from tracer.records import Step
 
 if TYPE_CHECKING:
     from tracer.lm.local import LocalLM
 
-MOVES = 1.0
-"""Nats a word, on average."""
+THOUGHT_END = "</think>"
 
 
 class Signals(NamedTuple):
@@ -49,45 +49,40 @@ class Signals(NamedTuple):
     """(n, 3)"""
     values: Array
     """(n,): stray(t) over those words of the thought that carry something, by a digit or a capital letter"""
+    answered: Array
+    """(n,): the same of what a tool answered"""
     reach: Array
     onward: Array
-    moved: Array
-    """(n, n) mean KL in nats that hiding a step (column) does to what a later one (row) says and thinks"""
 
 
 def signals(lm: LocalLM, steps: Sequence[Step]) -> Signals:
     """The signals of one run."""
-    _, words = _reading(lm, steps)
+    words = _reading(lm, steps)
     n = len(steps)
     cost, stray, values = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros(n)
     for each in words:
         cost[each.step], stray[each.step], values[each.step] = each.cost, each.stray, each.values
-    moved, reach, onward = _influence(lm, steps)
-    return Signals(cost, stray, values, reach, onward, moved)
+    return Signals(cost, stray, values, _answered(lm, steps, public=is_public(lm, steps)), *_influence(lm, steps))
 
 
-def measured_edges(found: Signals) -> list[Edge]:
-    """An edge wherever hiding a step moves what a later one says and thinks by MOVES or more."""
-    return [
-        Edge(
-            source=int(source),
-            target=int(target),
-            origin="measured",
-            weight=float(1 - np.exp(-found.moved[target, source])),
-            reason=f"hiding step {source} moves each word here by {found.moved[target, source]:.2f} nats",
-        )
-        for target, source in np.argwhere(found.moved >= MOVES)
-    ]
+def heard(lm: LocalLM, steps: Sequence[Step]) -> Signals:
+    """The same, all 0 for a run whose words the model does not know: it has no opinion of them."""
+    try:
+        return signals(lm, steps)
+    except MissingExtraError:
+        none, wide = np.zeros(len(steps)), np.zeros((len(steps), 3))
+        return Signals(wide, wide, none, none, none, none)
 
 
-def is_public(lm: LocalLM, steps: Sequence[Step]) -> bool:
-    """Whether the agents' words are likelier if everybody heard everything."""
-    return _reading(lm, steps)[0]
+def is_public(lm: LocalLM, steps: Sequence[Step], nats: float = 0.0) -> bool:
+    """Whether the agents' words are likelier, by more than so many nats, if everybody heard everything."""
+    private, public = (_likelihood(_words(lm, steps, public=public)) for public in (False, True))
+    return public - private > nats
 
 
-def _reading(lm: LocalLM, steps: Sequence[Step]) -> tuple[bool, list[_Words]]:
-    readings = ((public, _words(lm, steps, public=public)) for public in (False, True))
-    return max(readings, key=lambda reading: _likelihood(reading[1]))
+def _reading(lm: LocalLM, steps: Sequence[Step]) -> list[_Words]:
+    readings = (_words(lm, steps, public=public) for public in (False, True))
+    return max(readings, key=_likelihood)
 
 
 class _Words(NamedTuple):
@@ -114,6 +109,11 @@ def _words(lm: LocalLM, steps: Sequence[Step], *, public: bool) -> list[_Words]:
     ]
 
 
+def _carries(character: str) -> bool:
+    """Whether a word that holds this character says a number or a name."""
+    return character.isdigit() or character.isupper()
+
+
 def _own(lm: LocalLM, read: Read) -> Iterator[_Words]:
     encoded = lm.encode(read.text)
     lm.require_room(len(encoded.ids))
@@ -121,18 +121,57 @@ def _own(lm: LocalLM, read: Read) -> Iterator[_Words]:
     for place in read.places:
         spans = [slice(*tokens(encoded, start, end)) for start, end in pairwise(place[1:])]
         gaps = best - chosen
-        carrying = [k for k in range(*tokens(encoded, place.start, place.said)) if _carries(read.text, encoded, k)]
         yield _Words(
             place.step,
             tuple(float(-chosen[span].sum()) for span in spans),
             tuple(float(gaps[span].max(initial=0.0)) for span in spans),
-            float(gaps[carrying].max(initial=0.0)),
+            _largest(gaps, read.text, encoded, tokens(encoded, place.start, place.said)),
         )
 
 
-def _carries(text: str, encoded: Encoded, token: int) -> bool:
-    """Whether a word holds a digit or a capital letter: a number, a name."""
-    return any(each.isdigit() or each.isupper() for each in text[slice(*encoded.offsets[token])])
+def _answered(lm: LocalLM, steps: Sequence[Step], *, public: bool) -> Array:
+    """How far the words of each tool's answer stray that carry something, read as if its caller had thought them.
+
+    No agent says a tool's words, so a model has no opinion of them where they stand; it has one of a sum. What the
+    answer says again of the question does not count.
+    """
+    found = np.zeros(len(steps))
+    for index, step in enumerate(steps):
+        call = caller(steps, index)
+        if step.kind != "tool_result" or call is None:
+            continue
+        read = view(steps[: call + 1], steps[call].agent, public=public)
+        thought = read.text[: read.places[-1].said].removesuffix(THOUGHT_END).rstrip()
+        answer = " ".join(step.content.split())
+        text = f"{thought} {answer}"
+        try:
+            encoded = lm.encode(text)
+        except MissingExtraError:  # so short a text is refused for one word that the model does not know
+            continue
+        lm.require_room(len(encoded.ids))
+        chosen, best = told(lm, encoded)
+        new = len(thought) + 1 + _shared(asked(steps[call]), answer)
+        found[index] = _largest(best - chosen, text, encoded, tokens(encoded, new, len(text)))
+    return found
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts have in common before they part."""
+    pairs = zip(one, other, strict=False)
+    return next((k for k, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
+def caller(steps: Sequence[Step], index: int) -> int | None:
+    """The call that a tool's answer belongs to; None where the log does not tell."""
+    named = steps[index].call_id
+    calls = (k for k in reversed(range(index)) if steps[k].kind == "tool_call" and steps[k].call_id == named)
+    return next(calls, None) if named else None
+
+
+def _largest(gaps: Array, text: str, encoded: Encoded, span: Span) -> float:
+    """The largest gap of those words in a span that say a number or a name."""
+    held = [k for k in range(*span) if any(map(_carries, text[slice(*encoded.offsets[k])]))]
+    return float(gaps[held].max(initial=0.0))
 
 
 @torch.inference_mode()
@@ -161,20 +200,19 @@ def tokens(encoded: Encoded, start: int, end: int) -> Span:
     return int(np.searchsorted(begins, start)), int(np.searchsorted(begins, end))
 
 
-def _influence(lm: LocalLM, steps: Sequence[Step]) -> tuple[Array, Array, Array]:
-    """(moved, reach, onward): what hiding each step does to the others in the whole talk."""
+def _influence(lm: LocalLM, steps: Sequence[Step]) -> tuple[Array, Array]:
+    """(reach, onward): what hiding each step does to the last one in the whole talk."""
     read, n = whole(steps), len(steps)
-    moved, reach, onward = np.zeros((n, n)), np.zeros(n), np.zeros(n)
+    reach, onward = np.zeros(n), np.zeros(n)
     if len(read.places) < 2:
-        return moved, reach, onward
+        return reach, onward
     encoded = lm.encode(read.text)
     lm.require_room(len(encoded.ids))
     spans = [tokens(encoded, place.start, place.end) for place in read.places]
     [found] = suppress_all(lm.model, [Trace(torch.tensor(encoded.ids), spans)])
     index = [place.step for place in read.places]
-    moved[np.ix_(index, index)] = found.kl
     reach[index], onward[index] = _last(found)
-    return moved, reach, onward
+    return reach, onward
 
 
 def _last(found: Suppression) -> tuple[Array, Array]:

@@ -91,12 +91,13 @@ def _line(steps: Sequence[Step], index: int) -> Line:
 def _said(step: Step) -> str:
     said = _flat(step.content)
     if step.kind == "tool_call":
-        said = f"{said} {_query(step.arguments or '')}".strip()
+        said = f"{said} {asked(step)}".strip()
     return said
 
 
-def _query(arguments: str) -> str:
+def asked(call: Step) -> str:
     """The one text among a call's arguments, else the arguments as they are."""
+    arguments = call.arguments or ""
     try:
         found = orjson.loads(arguments)
     except orjson.JSONDecodeError:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 
-from tracer.graph import dependency_graph
+from tracer.graph import dependency_graph, origin_graph
 from tracer.records import Edge, Step
 
 USER_ROLES = frozenset({"human", "user", "user_proxy", "userproxy"})
@@ -29,6 +29,11 @@ class View:
     def edges(self) -> Sequence[Edge]:
         """The information dependency graph."""
         return self._edges if self._edges is not None else dependency_graph(self.steps, self.task)
+
+    @cached_property
+    def origins(self) -> Sequence[Edge]:
+        """Where information entered the run: what ranks steps was fitted on this graph, and on no other."""
+        return origin_graph(self.steps, self.task)
 
     @cached_property
     def executors(self) -> frozenset[str]:

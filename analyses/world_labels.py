@@ -8,8 +8,9 @@ included), the decisive step is the one with the largest fall, argmax over t of 
     the correct turn in its place brings P back, as far as its interval can tell.
 
 Otherwise the run is `diffuse`. Coarse to fine: COARSE lives at every step, FINE beside each fall that might be one,
-SURE at the two steps beside the largest. Inside the step the same is done sentence by sentence of its reasoning. Shares
-have Wilson's intervals, falls Newcombe's.
+SURE at the two steps beside the largest. Inside the step the same is done sentence by sentence of its reasoning, and
+where the second-largest fall lies in the interval of the largest no sentence is named. Shares have Wilson's intervals,
+falls Newcombe's.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ import orjson
 from tracer.data.agent_faults import correct, fault, parents
 from tracer.data.agent_replay import voices
 from tracer.data.agent_runs import alone
-from tracer.data.agent_steps import places, seed_of, turns_of
+from tracer.data.agent_steps import noted, places, seed_of, turns_of
 from tracer.data.agents import Life, World, begun, live, over, solved, world
 from tracer.data.teams import Turn
 from tracer.data.world_words import TOOLS
@@ -140,39 +140,64 @@ def _restored(curve: Curve, place: int) -> Count:
     return Count(sum(solved(curve.made, talk) for talk in live(lives, voices())), len(lives))
 
 
-class Sentence(NamedTuple):
-    """Where in the reasoning it happens."""
+class Within(NamedTuple):
+    """Where in the reasoning it happens, and how sure that is."""
 
     start: int
-    """Characters of the step's reasoning."""
+    """Characters of the step's reasoning; behind its end where P falls in what is said."""
     end: int
     text: str
-    shares: list[tuple[int, int]]
-    """(ended well, lived) with the first 0, 1, ... sentences kept, and last with the whole step."""
+    fall: tuple[float, float, float]
+    """The largest, with its interval."""
+    second: float
+    shares: list[Count]
+    """Lives that ended well with the first 0, 1, ... sentences kept, and last with the whole step."""
+
+    @property
+    def reason(self) -> str:
+        """Why the label names no sentence; "" where it does."""
+        if self.fall[1] > self.second:
+            return ""
+        return f"the second-largest fall, {self.second:.2f}, lies in the interval of the largest, {self.fall[0]:.2f}"
 
 
-def sentence(curve: Curve, place: int) -> Sentence | None:
-    """The sentence behind which P falls most; None where it falls behind the last, in what is said, or at a tool."""
+def within(curve: Curve, place: int) -> Within | None:
+    """The sentence behind which P falls most; None at a tool, and where there is no reasoning.
+
+    WITHIN lives at every place, SURE beside the two largest falls.
+    """
     turn = curve.turns[place]
     if turn.speaker in TOOLS or not turn.thought.strip():
         return None
     reasoning = turn.thought.strip()
     spans = split(reasoning)
     ends = [0, *(len(reasoning[: span.end].rstrip()) for span in spans)]
-    begun_ = [f" <think> {reasoning[:end]}".rstrip() for end in ends]
-    lives = [
-        Life(curve.made, curve.turns[:place], FIRST_SEED + number, said) for said in begun_ for number in range(WITHIN)
-    ]
+    counts = [*(Count(0, 0) for _ in ends), curve.counts[place]]
+    wanted = dict.fromkeys(range(len(ends)), WITHIN)
+    while wanted:
+        for at, n in wanted.items():
+            counts[at] = _lived_on(curve, place, reasoning[: ends[at]], counts[at], n)
+        largest = _falls(counts)[:2]
+        wanted = {at: SURE for k in largest for at in (k, k + 1) if at < len(ends) and counts[at].n < SURE}
+    at, *others = _falls(counts)
+    fall = difference(counts[at + 1], counts[at])[:3]
+    second = max((counts[k].share - counts[k + 1].share for k in others[:1]), default=0.0)
+    start, end = (spans[at].start, ends[at + 1]) if at < len(spans) else (len(reasoning), len(reasoning))
+    return Within(start, end, reasoning[start:end], fall, second, counts)
+
+
+def _falls(counts: Sequence[Count]) -> list[int]:
+    """Places of a reasoning by the size of the fall behind them, the largest first."""
+    return sorted(range(len(counts) - 1), key=lambda k: counts[k].share - counts[k + 1].share, reverse=True)
+
+
+def _lived_on(curve: Curve, place: int, thought: str, count: Count, n: int) -> Count:
+    """At least n lives whose turn begins with a thought."""
+    said = f" <think> {thought}".rstrip()
+    lives = [Life(curve.made, curve.turns[:place], FIRST_SEED + number, said) for number in range(count.n, n)]
     curve.forks += len(lives)
-    well = [solved(curve.made, talk) for talk in live(lives, voices())]
-    hits = [sum(well[k : k + WITHIN]) for k in range(0, len(well), WITHIN)]
-    shares = [(each, WITHIN) for each in hits] + [(curve.counts[place].hits, curve.counts[place].n)]
-    falls = [one[0] / one[1] - other[0] / other[1] for one, other in pairwise(shares)]
-    at = max(range(len(falls)), key=falls.__getitem__)
-    if at == len(spans):
-        return Sentence(len(reasoning), len(reasoning), "", shares)
-    start, end = spans[at].start, ends[at + 1]
-    return Sentence(start, end, reasoning[start:end], shares)
+    well = sum(solved(curve.made, talk) for talk in live(lives, voices()))
+    return Count(count.hits + well, max(n, count.n))
 
 
 def label(recording: Recording) -> dict[str, Any]:
@@ -185,7 +210,7 @@ def label(recording: Recording) -> dict[str, Any]:
     turns = turns_of(made, recording.steps)
     curve = measured(made, turns)
     found = judged(curve)
-    within = None if found.reason else sentence(curve, found.place)
+    inside = None if found.reason else within(curve, found.place)
     index = places(made, turns)
     turn = turns[found.place]
     tool = turn.speaker in TOOLS
@@ -199,25 +224,66 @@ def label(recording: Recording) -> dict[str, Any]:
         "agent": turn.to if tool else turn.speaker,
         "kind": "environment" if tool else "agent",
         "fault": fault(made, turns, found.place),
-        "sentence": None if within is None else within._asdict(),
+        **_told(inside),
         "fall": _rounded(found.fall),
         "second_fall": round(found.second, 4),
         "restored": _share(found.restored),
         "curve": [{"step": index[place], **_share(count)} for place, count in curve.counts.items()],
-        "edges": _edges(made, turns, index),
+        "edges": true_edges(made, turns),
         "forks": curve.forks,
         "seconds": round(time.perf_counter() - started, 1),
     }
 
 
-def _edges(made: World, turns: Sequence[Turn], index: Sequence[int | None]) -> list[list[int]]:
-    """[source, target] steps; what was used of somebody's notes is no step of the talk."""
+def _told(inside: Within | None) -> dict[str, Any]:
+    """The sentence, null where none is settled; and what that rests on."""
+    if inside is None:
+        return {"sentence": None, "within": None}
+    place = {"start": inside.start, "end": inside.end, "text": inside.text}
+    return {
+        "sentence": None if inside.reason else place,
+        "within": {
+            "reason": inside.reason,
+            "fall": _rounded(inside.fall),
+            "second_fall": round(inside.second, 4),
+            "shares": [list(count) for count in inside.shares],
+        },
+    }
+
+
+def sentence_anew(recording: Recording, old: Mapping[str, Any]) -> dict[str, Any]:
+    """A label whose step stands and whose sentence is measured anew; `seconds` stay those of the whole label."""
+    if old["status"] != "decisive":
+        return {**old, **_told(None)}
+    made = world(old["seed"])
+    turns = turns_of(made, recording.steps)
+    place = places(made, turns).index(old["step"])
+    curve = Curve(made, turns)
+    curve.counts[place] = next(Count(each["hits"], each["n"]) for each in old["curve"] if each["step"] == old["step"])
+    new = _told(within(curve, place))
+    before = (old.get("within") or old["sentence"] or {"shares": [[0, 0]]})["shares"][:-1]
+    return {**old, **new, "forks": old["forks"] - sum(n for _, n in before) + curve.forks}
+
+
+def true_edges(made: World, turns: Sequence[Turn]) -> list[list[int]]:
+    """[source, target] steps: which uses which, by the construction. Notes are the system message that holds them."""
+    index = noted(made, turns)
     pairs = (
         (index[source], index[target])
         for target in range(len(begun(made)), len(turns))
         for source in parents(made, turns, target)
     )
     return sorted([source, target] for source, target in pairs if source is not None and target is not None)
+
+
+def edges_anew(recordings: Sequence[Recording], labels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The labels with the true edges as the construction gives them now; nothing is lived again, all else stays."""
+    steps = {each.run.id: each.steps for each in recordings}
+    found = []
+    for each in labels:
+        made = world(each["seed"])
+        found.append({**each, "edges": true_edges(made, turns_of(made, steps[each["run"]]))})
+    return found
 
 
 def _share(count: Count) -> dict[str, Any]:
@@ -245,12 +311,26 @@ def label_all(
     have = {each["run"]: each for each in read_labels(path)}
     missing = [each for each in recordings if each.run.id not in have]
     with path.open("ab") as file:
-        for number, found in enumerate(_labels(missing, jobs or len(os.sched_getaffinity(0))), 1):
+        for number, found in enumerate(_mapped(label, jobs, missing), 1):
             have[found["run"]] = found
             file.write(orjson.dumps(found) + b"\n")
             file.flush()
             progress("run", number, len(missing))
     return [have[each.run.id] for each in recordings]
+
+
+def sentences_all(
+    recordings: Sequence[Recording], path: Path, jobs: int = 0, progress: Progress = lambda *_: None
+) -> list[dict[str, Any]]:
+    """The labels of these runs that a file holds, with their sentences measured anew; the file is written over."""
+    labels = {each["run"]: each for each in read_labels(path)}
+    known = [each for each in recordings if each.run.id in labels]
+    work = _mapped(sentence_anew, jobs, known, [labels[each.run.id] for each in known])
+    for number, found in enumerate(work, 1):
+        labels[found["run"]] = found
+        write_whole(path, b"".join(orjson.dumps(each) + b"\n" for each in labels.values()))
+        progress("sentence", number, len(known))
+    return [labels[each.run.id] for each in known]
 
 
 def read_labels(path: Path) -> list[dict[str, Any]]:
@@ -270,13 +350,15 @@ def read_labels(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _labels(recordings: Sequence[Recording], jobs: int) -> Iterator[dict[str, Any]]:
-    if min(jobs, len(recordings)) <= 1:
-        yield from map(label, recordings)
+def _mapped(work: Callable[..., dict[str, Any]], jobs: int, *cases: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """The work on each, in processes of one thread."""
+    jobs = min(jobs or len(os.sched_getaffinity(0)), len(cases[0]))
+    if jobs <= 1:
+        yield from map(work, *cases)
         return
     with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=alone) as pool:
         try:
-            yield from pool.map(label, recordings)
+            yield from pool.map(work, *cases)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -288,6 +370,7 @@ def summary(labels: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "runs": len(labels),
         "diffuse": len(labels) - len(decisive),
+        "sentences": sum(each["sentence"] is not None for each in decisive),
         "faults": dict(Counter(each["fault"] for each in decisive).most_common()),
         "topologies": dict(Counter(each["topology"] for each in labels).most_common()),
         "forks": forks,

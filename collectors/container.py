@@ -12,9 +12,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 from tracer.collectors import archive
+from tracer.collectors.json_lines import json_lines
 from tracer.collectors.json_values import Document, documents, looks_like_json
 from tracer.config import max_bytes
 from tracer.errors import BadInputError
@@ -29,6 +30,8 @@ _ZIP_LOGS = {"header.json": "samples/", "_journal/start.json": "samples/"}
 _EVENT_FILE = re.compile(r"event-\d+(?:-[\w-]+)?\.json\Z")
 """One event of an OpenHands conversation: a folder of them is one log."""
 
+_BUFFER = 256 << 10
+"""Bytes that are read at once: of lines of a few thousand, the usual 8,192 would hold but one or two."""
 _SQLITE = b"SQLite format 3\x00"
 _PARQUET = b"PAR1"
 _FOREIGN = {
@@ -77,20 +80,25 @@ def open_containers(path: Path) -> list[Container]:
             return [_open_folder(path)]
         if not path.is_file():  # asked first: opening a named pipe would wait for ever
             raise BadInputError(f"{source}: {_what_instead(path)}")
-        with path.open("rb", buffering=0) as file:  # a buffer would mean one copy more of the whole file
+        with io.BufferedReader(path.open("rb", buffering=0), _BUFFER) as file:
             if file.read(len(_SQLITE)) == _SQLITE:
                 file.seek(0)
                 return [Container(source, "sqlite", digest=hashlib.file_digest(file, "sha256").hexdigest())]
             _refuse_large(source, path.stat().st_size)
             file.seek(0)
-            data = file.readall()
+            if by_line := _open_lines(source, file):
+                return [by_line]
+            file.raw.seek(0)  # the buffer would mean one copy more of the whole file
+            data = file.raw.readall()
     except OSError as error:
         raise BadInputError(f"{source}: cannot be read: {error.strerror or error}") from error
     if archive.is_gzip(data):
         data = archive.gunzip(source, data)
+        if by_line := _open_lines(source, io.BytesIO(data)):
+            return [by_line]
     if archive.is_zip(data):
         return _open_zip_log(source, data) or list(_members(source, data))
-    return [_open(source, data)]
+    return [_sniff(source, data)]
 
 
 def is_log_folder(names: Iterable[str]) -> bool:
@@ -172,8 +180,33 @@ def _members(source: str, data: bytes) -> Iterator[Container]:
             yield Container(name, "text", defect=str(error))
 
 
+def _open_lines(source: str, file: BinaryIO) -> Container | None:
+    """A file as JSON Lines, without ever holding all of its bytes; None where it must be looked at as a whole."""
+    digest = hashlib.sha256()
+
+    def lines() -> Iterator[bytes]:
+        for line in file:
+            digest.update(line)
+            yield line
+
+    found = json_lines(lines())
+    return _of_values(source, found, digest.hexdigest()) if found else None
+
+
+def _of_values(source: str, found: tuple[Document, ...], digest: str) -> Container:
+    """One value is a document, and has no line; several are lines."""
+    if len(found) == 1:
+        return Container(source, "json", (Document(found[0].value),), digest=digest)
+    return Container(source, "jsonl", found, digest=digest)
+
+
 def _open(source: str, data: bytes) -> Container:
-    """Sniff plain bytes: neither gzip nor zip, or an archive inside an archive, which is not opened."""
+    """Plain bytes, or an archive inside an archive, which is not opened."""
+    return _open_lines(source, io.BytesIO(data)) or _sniff(source, data)
+
+
+def _sniff(source: str, data: bytes) -> Container:
+    """What is no plain JSON Lines."""
     digest = hashlib.sha256(data).hexdigest()
     if not data or data.isspace():
         raise BadInputError(f"{source}: the file is empty")
@@ -188,7 +221,7 @@ def _open(source: str, data: bytes) -> Container:
         raise BadInputError(f"{source}: {error}") from error
     if not found:
         return Container(source, "text", text=text, digest=digest)
-    return Container(source, "json" if len(found) == 1 else "jsonl", found, digest=digest)
+    return _of_values(source, found, digest)
 
 
 def _decode(source: str, data: bytes) -> str:

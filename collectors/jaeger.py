@@ -19,6 +19,8 @@ from tracer.errors import BadInputError
 from tracer.records import Pointer, Span
 
 NAME = "otel_jaeger_json"
+_KEYS = frozenset({"data", "spans", "operationName"})
+"""An object without any of them holds no span."""
 _HEX = frozenset("0123456789abcdefABCDEF")
 _KINDS = frozenset({"internal", "server", "client", "producer", "consumer"})
 
@@ -54,6 +56,7 @@ def _places(container: Container, *, strict: bool) -> Iterator[_Place]:
     waiting = [
         (document.value, Pointer.trusted({"file": container.source, "line": document.line}))
         for document in container.documents
+        if strict or type(document.value) is not dict or not _KEYS.isdisjoint(document.value)
     ]
     waiting.reverse()
     while waiting:

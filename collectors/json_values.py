@@ -19,7 +19,7 @@ MAX_DEPTH = 250
 """orjson writes 254 levels; no log that means anything comes near."""
 
 _JSON_START = re.compile(r"\s*(?:\{|\[\s*(?:[\[{\"\]]|\Z))")
-_WIDE_INTEGER = re.compile(r"[:\[,\s]-?\d{20,}\s*[,\]}\s]")
+_WIDE_INTEGER = re.compile(rb"[:\[,\s]-?\d{20,}\s*[,\]}\s]")
 """An integer that may pass 64 bits: orjson would quietly make it a float."""
 _DIGITS = bytes(ord("0") if chr(byte).isdecimal() else ord(" ") for byte in range(128)) + b" " * 128
 """Every digit as 0, all else as a blank."""
@@ -42,27 +42,45 @@ def looks_like_json(text: str) -> bool:
     return _JSON_START.match(text) is not None
 
 
-def loads(text: str) -> Any:
-    """One JSON value; ValueError where it is none, BadInputError where it nests too deep."""
-    if not _has_wide_integer(text):
-        try:
-            value = orjson.loads(text)
-            if text.count("[") + text.count("{") > MAX_DEPTH:
-                orjson.dumps(value)
-        except ValueError:  # NaN, lone surrogates, an overflowing number, or no JSON at all
-            pass
-        except TypeError as error:
-            raise _too_deep() from error
-        else:
-            return value
+def loads(text: str | bytes) -> Any:
+    """One JSON value; ValueError where it is none or no UTF-8, BadInputError where it nests too deep."""
+    try:
+        return quick(text if isinstance(text, bytes) else text.encode())
+    except ValueError:  # NaN, lone surrogates, an overflowing or wide number, or no JSON at all
+        text = text if isinstance(text, str) else text.decode()
     _refuse_deep(text)
     return _writable(_DECODER.decode(text))
 
 
-def _has_wide_integer(text: str) -> bool:
+def quick(text: bytes) -> Any:
+    """One JSON value as orjson reads it; ValueError where it refuses or would lose digits, BadInputError as `loads`."""
+    if _has_wide_integer(text):
+        raise ValueError("an integer of more than 64 bits")
+    value = orjson.loads(text)
+    if _may_be_deep(text):
+        try:
+            orjson.dumps(value)
+        except TypeError as error:
+            raise _too_deep() from error
+    return value
+
+
+def _has_wide_integer(text: bytes) -> bool:
     """Twenty digits in a row cover four places in a row of every fifth: looking at those alone is much quicker."""
-    some = text[::5].encode("utf-8", "replace").translate(_DIGITS)
-    return b"0000" in some and _WIDE_INTEGER.search(text) is not None
+    return b"0000" in text[::5].translate(_DIGITS) and _WIDE_INTEGER.search(text) is not None
+
+
+def _may_be_deep(text: bytes) -> bool:
+    """Does it open more brackets than MAX_DEPTH? Few lines do, and to jump from one to the next beats counting."""
+    left = MAX_DEPTH
+    for bracket in b"[{":
+        at = text.find(bracket)
+        while at >= 0:
+            if not left:
+                return True
+            left -= 1
+            at = text.find(bracket, at + 1)
+    return False
 
 
 def documents(text: str) -> tuple[Document, ...]:

@@ -27,6 +27,8 @@ NAME = "langfuse"
 TYPES = frozenset(
     {"SPAN", "GENERATION", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "EMBEDDING", "GUARDRAIL"}
 )
+_KEYS = frozenset({"data", "observations", "type"})
+"""An object without any of them is no trace and no observation."""
 _FIELDS = {
     "type": "type",
     "input": "input",
@@ -94,6 +96,8 @@ def _is_observation(value: Any) -> bool:
 def _traces(container: Container) -> Iterator[_Trace]:
     loose: list[tuple[Any, Pointer]] = []
     for document in container.documents:
+        if not loose and type(document.value) is dict and _KEYS.isdisjoint(document.value):
+            continue  # a large file of another format is passed over quickly
         at = Pointer.trusted({"file": container.source, "line": document.line})
         for value, place in _items(document.value, at):
             if isinstance(value, Mapping) and isinstance(value.get("observations"), list):

@@ -24,6 +24,8 @@ from tracer.records import Pointer, Span
 NAME = "langsmith"
 TYPES = frozenset({"llm", "chain", "tool", "retriever", "embedding", "prompt", "parser"})
 _BODIES = ("post", "patch")
+_KEYS = frozenset({*_BODIES, "runs", "run_type", "dotted_order"})
+"""An object without any of them holds no run."""
 _MAX_DEPTH = 100
 """`child_runs` deeper than this are no run's."""
 
@@ -62,6 +64,8 @@ def _says_nothing(value: Any) -> bool:
 
 def _runs(container: Container) -> Iterator[tuple[Raw, Pointer]]:
     for document in container.documents:
+        if type(document.value) is dict and _KEYS.isdisjoint(document.value):
+            continue  # a large file of another format is passed over quickly
         yield from _within(document.value, Pointer.trusted({"file": container.source, "line": document.line}), 0)
 
 

@@ -102,7 +102,7 @@ def _container(source: str, lines: list[bytes], first: int) -> Container:
     for number, line in enumerate(lines, start=first):
         if line.strip():
             try:
-                found.append(Document(loads(line.decode()), number))
+                found.append(Document(loads(line), number))
             except ValueError as error:
                 raise BadInputError(f"{source}, line {number}: no JSON value") from error
     return Container(source, "jsonl", tuple(found))

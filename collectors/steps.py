@@ -29,6 +29,9 @@ _ANYBODY = frozenset({"agent", "another_agent", "other_agent"})
 """`transfer_to_agent` names nobody; its arguments do."""
 _TARGET_KEYS = ("agent", "agent_name", "target", "target_agent", "to", "recipient", "coworker", "assignee")
 _TERMINATION = re.compile(r"\W*(?:TERMINATE|STOP)\W*\Z")
+_BESIDE = slice(Message._fields.index("reasoning"), Message._fields.index("pointer"))
+"""What stands in a message beside its words: one look says that there is nothing, as in most."""
+_NOTHING = Message("")[_BESIDE]
 
 
 class _Open(NamedTuple):
@@ -56,7 +59,7 @@ def steps_from_messages(messages: Sequence[Message]) -> tuple[Step, ...]:
     for message in messages:
         who = (message.role, message.agent)
         speaker = speakers.get(who) or speakers.setdefault(who, _speaker(message))
-        if _only_speaks(message):
+        if message[_BESIDE] == _NOTHING or _only_speaks(message):
             steps.append(_speech_step(message, speaker, len(steps)))
             continue
         first = len(steps)
@@ -123,14 +126,11 @@ def _speech_step(message: Message, speaker: _Speaker, index: int) -> Step:
         "role": message.role,
         "content": message.text,
         "recipient": speaker.recipient,
-        "model": message.model,
-        "started": message.started,
-        "ended": message.ended,
-        "raw_time": message.raw_time,
-        "span_id": message.span_id,
         "pointer": message.pointer,
     }
-    return Step.trusted(fields if message.reasoning_state == "absent" else fields | _thought(message))
+    if message[_BESIDE] != _NOTHING:
+        fields |= _shared(message) | _thought(message)
+    return Step.trusted(fields)
 
 
 def _kind(message: Message, speaker: _Speaker) -> StepKind:

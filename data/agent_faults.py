@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tracer.data.agents import LOST, Tools, World, used
 from tracer.data.chains import CLEAN
 from tracer.data.problems import Fact, Problem
-from tracer.data.team_script import equations, facts_in, scripted, solved
+from tracer.data.team_script import askers, equations, facts_in, scripted, solved
 from tracer.data.teams import Turn, visible
 from tracer.data.world_words import TOOLS
 
@@ -40,7 +40,7 @@ def correct(made: World, turns: Sequence[Turn], place: int) -> Turn | None:
     calls = any(turn.to == "Calc" for turn in turns[: place + 1])
     try:
         turn = scripted(made.team._replace(calculator=calls), before, 0, CALM)
-    except (LookupError, StopIteration, ValueError, AttributeError):
+    except (LookupError, StopIteration, ValueError, AttributeError, RecursionError):  # facts may run in a circle
         return None
     # A checker that objects starts a quarrel that may end either way; the right number helps whoever gets it.
     objects = turn.speaker == "Checker" and turn.to == "Solver"
@@ -48,17 +48,27 @@ def correct(made: World, turns: Sequence[Turn], place: int) -> Turn | None:
 
 
 def parents(made: World, turns: Sequence[Turn], place: int) -> frozenset[int]:
-    """The turns whose content a turn uses: as its speaker's rule says where it did what the rule does, else what it was
-    told last and whatever it says again."""
+    """The turns whose content a turn uses: as its speaker's rule says where it did what the rule does.
+
+    Where it did otherwise: what it was told last, the request that it works on, since every branch of every rule uses
+    that, and whatever it says again, each time from who told it last. The rules read facts from there alone, also
+    where the same was overheard before.
+    """
     turn = turns[place]
     if turn.speaker in TOOLS:
         return frozenset({place - 1})
     right = correct(made, turns, place)
     if right is not None and (right.to, right.content) == (turn.to, turn.content):
         return right.parents
+    last = {fact.text: k for k in _seen(made, turns, place) for fact in facts_in(turns[k].content)}
     said = {fact.text for fact in facts_in(turn.thought + turn.content)}
-    again = (k for k in _seen(made, turns, place) if said & {fact.text for fact in facts_in(turns[k].content)})
-    return frozenset({place - 1, *again})
+    request = _told(turns, place, askers(made.team, turn.speaker))
+    return frozenset({place - 1, *request[-1:], *(last[text] for text in said & set(last))})
+
+
+def _told(turns: Sequence[Turn], place: int, speakers: Sequence[str]) -> list[int]:
+    """Where one of them spoke to the speaker of a turn."""
+    return [k for k in range(place) if turns[k].to == turns[place].speaker and turns[k].speaker in speakers]
 
 
 def _seen(made: World, turns: Sequence[Turn], place: int) -> list[int]:

@@ -42,6 +42,7 @@ class AgentReplay:
     """A Replayer of one world."""
 
     batch = BATCH
+    continues = True
 
     def __init__(self, seed: int) -> None:
         self.world = world(seed)
@@ -49,7 +50,7 @@ class AgentReplay:
 
     def __call__(self, forks: Sequence[Fork]) -> list[Lived]:
         """Each fork lived to its end."""
-        lives = [Life(self.world, turns_of(self.world, fork.kept), fork.seed) for fork in forks]
+        lives = [Life(self.world, turns_of(self.world, fork.kept), fork.seed, thinking(fork.begun)) for fork in forks]
         return [self._lived(fork, turns) for fork, turns in zip(forks, live(lives, voices()), strict=True)]
 
     def _lived(self, fork: Fork, turns: Sequence[Turn]) -> Lived:
@@ -62,6 +63,11 @@ class AgentReplay:
         place = next((k for k, index in enumerate(places(self.world, turns)) if index == step.index), None)
         right = None if place is None else correct(self.world, turns, place)
         return None if right is None else steps_of(self.world, [*turns[:place], right])[-1]
+
+
+def thinking(begun: Step | None) -> str:
+    """How the next turn begins, of which a part of the thought is kept."""
+    return "" if begun is None else f" <think> {(begun.reasoning or '').strip()}".rstrip()
 
 
 def make(recording: Recording, rest: str = "") -> AgentReplay:

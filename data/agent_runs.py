@@ -33,12 +33,13 @@ APART = 10**4
 """Worlds between the first ones of two seeds."""
 STEPS = range(8, 41)
 MOST = {
-    "tool": 0.27,
-    "slip": 0.17,
-    "check": 0.16,
+    "tool": 0.24,
+    "old file": 0.09,
+    "slip": 0.13,
+    "check": 0.14,
     "rumour": 0.15,
-    "misread": 0.12,
-    "hand-off": 0.12,
+    "misread": 0.15,
+    "hand-off": 0.13,
     "unknown": 0.02,
     **dict.fromkeys(TOPOLOGIES, 0.4),
 }
@@ -103,7 +104,8 @@ def _kinds(told: Told) -> tuple[str, str]:
     """Under which keys of MOST a failed run counts."""
     place = suspect(told.world, told.turns)
     kind = "unknown" if place is None else fault(told.world, told.turns, place)
-    return kind, told.world.team.topology
+    old = place is not None and told.turns[place].speaker == "Files"
+    return "old file" if old else kind, told.world.team.topology
 
 
 def steps(told: Told) -> int:

@@ -85,6 +85,16 @@ def places(made: World, turns: Sequence[Turn]) -> list[int | None]:
     return found
 
 
+def noted(made: World, turns: Sequence[Turn]) -> list[int | None]:
+    """`places`, with notes at the system message that holds them, right before their holder speaks; None if never."""
+    found = places(made, turns)
+    speaks = {turn.speaker: index for turn, index in reversed(list(zip(turns, found, strict=True)))}
+    for k, turn in enumerate(turns[: len(begun(made)) - 1]):
+        index = speaks.get(turn.to)
+        found[k] = None if index is None else index - 1
+    return found
+
+
 def _system(made: World, speaker: str, index: int) -> Step:
     first = made.agents[0] if speaker == "User" else speaker
     return Step(index=index, agent=first, kind="system", role="system", content=instructions(made, speaker))

@@ -23,7 +23,7 @@ from tracer.data.teams import Turn, parse, prompt
 from tracer.data.voices import Ask, Voices
 from tracer.data.world_words import LARGEST, STEPS, TOOLS
 
-REVISION = "agents-1"
+REVISION = "agents-2"
 """Changes when the same seed gives another run."""
 LONGEST = 40
 """Turns; a team that has no answer by then has none."""
@@ -93,8 +93,9 @@ CLIMATES: dict[str, tuple[float, Climate]] = {
     "hasty plan": (0.08, Climate({"Planner": 1.2, "Solver": 0.6}, GOOD, 0.7)),
     "hasty sums": (0.1, Climate({"Solver": 1.0}, GOOD, 0.3)),
     "hasty check": (0.07, Climate({"Solver": 1.0, "Checker": 1.0}, GOOD, 1.0, operations=(2,))),
-    "bad calculator": (0.28, Climate({"Checker": 1.0}, GOOD._replace(wrong=0.4), 1.0, operations=(2,))),
-    "old files": (0.07, Climate({}, Tools(error=0.1, empty=0.04, stale=0.08), 0.7)),
+    "bad calculator": (0.24, Climate({"Checker": 1.0}, GOOD._replace(wrong=0.4), 1.0, operations=(2,))),
+    "unchecked calculator": (0.1, Climate({}, GOOD._replace(wrong=0.25), 0.0, operations=(2,))),
+    "old files": (0.05, Climate({}, Tools(error=0.1, empty=0.04, stale=0.08), 0.7)),
 }
 """Each with its share of the worlds."""
 

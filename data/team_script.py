@@ -186,10 +186,14 @@ def _planner(scene: Scene) -> Said:
 def _agenda(target: str, task: int, known: dict[str, tuple[Fact, int]]) -> dict[str, int]:
     """Everybody who is needed and unknown, depth first, each with the turn that called for them."""
     found: dict[str, int] = {}
+    followed: set[str] = set()  # what agents say may run in a circle
     waiting = [(target, task)]
     while waiting:
         name, called = waiting.pop()
+        if name in followed:
+            continue
         if name in known:
+            followed.add(name)
             fact, told = known[name]
             waiting += [(operand, told) for operand in reversed(fact.operands)]
         else:
@@ -321,6 +325,16 @@ RULES: dict[str, Callable[[Scene], Said]] = {
     "Reporter": _reporter,
 }
 """What each agent says next, given the talk so far."""
+
+
+def askers(made: Team, agent: str) -> tuple[str, ...]:
+    """Whose last words to an agent are the request that its rule works on, in every branch."""
+    if agent in RESEARCHERS:
+        return ("User",) if made.topology == "chain" else ("Planner",)
+    return ASKERS.get(agent, ())
+
+
+ASKERS = {"Planner": ("User",), "Solver": ("Planner", *RESEARCHERS), "Checker": ("Solver",), "Reporter": ("Checker",)}
 
 
 def scripted(made: Team, turns: Sequence[Turn], seed: int, noise: Noise = NOISY) -> Turn:

@@ -6,7 +6,10 @@ import contextlib
 import io
 import json
 import os
+import runpy
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -271,6 +274,161 @@ def _folder(lm: LocalLM, tmp_path: Path) -> Path:
     return folder
 
 
+class Loopback:
+    """An ASGI application on a free port of this machine, in a thread."""
+
+    def __init__(self, app: Any) -> None:
+        import uvicorn
+
+        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + 30
+        while not self._server.started:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/v1"
+
+    def stop(self) -> None:
+        """Hang up on everyone."""
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join(timeout=30)
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[[Any], str]]:
+    """`served(app)`: the base URL of an ASGI application, which lives as long as the test."""
+    running: list[Loopback] = []
+
+    def start(app: Any) -> str:
+        running.append(Loopback(app))
+        return running[-1].url
+
+    yield start
+    for each in running:
+        each.stop()
+
+
+class OpenServer:
+    """A model of this process behind the OpenAI routes, with all that a server may offer, but for what it ignores.
+
+    What it is told to ignore it accepts with 200, as real servers do.
+    """
+
+    def __init__(self, lm: LocalLM, *ignores: str, window: int | None = None) -> None:
+        from starlette.applications import Starlette
+        from starlette.routing import Route
+
+        self.lm, self.ignores, self.window = lm, ignores, window
+        self.heard: list[dict[str, Any]] = []
+        self.keys: list[str | None] = []
+        routes = {"completions": self._complete, "chat/completions": self._chat}
+        self.app = Starlette(
+            routes=[
+                Route("/v1/models", self._models),
+                *(Route(f"/v1/{path}", route, methods=["POST"]) for path, route in routes.items()),
+            ]
+        )
+
+    def asked(self, **having: Any) -> list[dict[str, Any]]:
+        """The requests that had these fields."""
+        return [each for each in self.heard if having.items() <= each.items()]
+
+    async def _models(self, request: Any) -> Any:
+        from starlette.responses import JSONResponse
+
+        return JSONResponse({"data": [{"id": "tiny", "max_model_len": self.window}]})
+
+    async def _complete(self, request: Any) -> Any:
+        body = await self._body(request)
+        prompt = self.lm.prompt(body["prompt"])
+        if self.window and len(prompt) + body["max_tokens"] > self.window:
+            return _refused(f"maximum context length is {self.window} tokens")
+        drawn = self._drawn(prompt, body)
+        choices = [self._choice(k, prompt, each, body) for k, each in enumerate(drawn)]
+        usage = {"prompt_tokens": len(prompt), "completion_tokens": sum(len(each.ids) for each in drawn)}
+        return _answered(choices, usage)
+
+    async def _chat(self, request: Any) -> Any:
+        body = await self._body(request)
+        prompt = self.lm.prompt(" ".join(each["content"] for each in body["messages"]))
+        drawn = self._drawn(prompt, body)
+        texts = [self._text(prompt, each.ids) for each in drawn]
+        if "response_format" in body:
+            wanted = body["response_format"]["json_schema"]["schema"]["properties"]
+            texts = [json.dumps({name: each["enum"][0] for name, each in wanted.items()}) for _ in texts]
+        choices = [{"index": k, "message": {"content": text}, "finish_reason": "stop"} for k, text in enumerate(texts)]
+        return _answered(choices, {"completion_tokens": sum(len(each.ids) for each in drawn)})
+
+    async def _body(self, request: Any) -> dict[str, Any]:
+        body = await request.json()
+        self.heard.append(body)
+        self.keys.append(request.headers.get("authorization"))
+        return {key: value for key, value in body.items() if key not in self.ignores}
+
+    def _drawn(self, prompt: tuple[int, ...], body: dict[str, Any]) -> list[Any]:
+        from tracer.lm.sampling import Row, Rules, key
+
+        seed = body.get("seed", len(self.heard))  # without a seed of the caller's always another one
+        rows = [Row(prompt, key(seed, "", k), body.get("max_tokens", 64)) for k in range(body.get("n", 1))]
+        temperature = 0.0 if body.get("top_k") == 1 else body.get("temperature", 1.0)
+        stop = body.get("stop", ())
+        rules = Rules(temperature, body.get("top_p", 1.0), self.lm.ends, self.lm._stops(stop))
+        return self.lm.continue_rows(rows, rules)
+
+    def _text(self, prompt: tuple[int, ...], ids: list[int]) -> str:
+        return self.lm._continuation(prompt, [each for each in ids if each not in self.lm.ends])
+
+    def _choice(self, index: int, prompt: tuple[int, ...], drawn: Any, body: dict[str, Any]) -> dict[str, Any]:
+        text = self._text(prompt, drawn.ids)
+        cut = min((at for each in body.get("stop", ()) if (at := text.find(each)) >= 0), default=None)
+        ended = cut is not None or drawn.ids[-1] in self.lm.ends
+        choice = {"index": index, "text": text[:cut], "finish_reason": "stop" if ended else "length"}
+        ids = [*prompt, *drawn.ids] if body.get("echo") else drawn.ids
+        if body.get("echo"):
+            choice["text"] = body["prompt"] + text
+        if body.get("logprobs"):
+            values = [*self._scores(prompt, body["logprobs"])] if body.get("echo") else []
+            values += [(value, {}) for value in drawn.logprobs]
+            choice["logprobs"] = {
+                "tokens": [self.lm._text([each]) for each in ids],
+                "token_logprobs": [value for value, _ in values],
+                "top_logprobs": [top for _, top in values],
+            }
+        return choice
+
+    def _scores(self, prompt: tuple[int, ...], count: int) -> Iterator[tuple[float | None, dict[str, float]]]:
+        import torch
+
+        with torch.inference_mode():
+            logits = self.lm.model(torch.tensor([prompt])).logits[0].double().log_softmax(-1)
+        yield None, {}
+        for place, token in enumerate(prompt[1:]):
+            values, ids = logits[place].topk(count)
+            named = zip([self.lm._text([each]) for each in ids.tolist()], values.tolist(), strict=True)
+            yield float(logits[place, token]), dict(named)
+
+
+def _answered(choices: list[dict[str, Any]], usage: dict[str, int]) -> Any:
+    from starlette.responses import JSONResponse
+
+    return JSONResponse({"choices": choices, "usage": usage})
+
+
+def _refused(words: str) -> Any:
+    from starlette.responses import JSONResponse
+
+    return JSONResponse({"error": {"message": words}}, 400)
+
+
+@pytest.fixture(scope="session")
+def open_server() -> type[OpenServer]:
+    """`open_server(lm, "n", "echo")`: see OpenServer; its `app` is to be `served`."""
+    return OpenServer
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The system's Chromium; Playwright downloads none."""
@@ -322,3 +480,79 @@ def window(browser: Browser) -> Iterator[Callable[..., Visit]]:
 def visit(window: Callable[..., Visit]) -> Visit:
     """A desktop window."""
     return window()
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Callable[..., Path]:
+    """`office(seed, count=200, faults=True)`: a file of generated runs with two planted faults; see `planted_runs`."""
+    script = runpy.run_path(str(Path(__file__).with_name("planted_runs.py")))
+
+    def build(seed: int, count: int = 200, faults: bool = True, name: str = "office") -> Path:
+        path: Path = script["write"](tmp_path / name, script["planted_runs"](seed, count, faults))
+        return path
+
+    return build
+
+
+class Scripted:
+    """A chat server whose answers a test writes: it shows mechanics, and no accuracy."""
+
+    def __init__(self, reply: Callable[[dict[str, Any]], str], window: int, guided: bool) -> None:
+        self.reply, self.window, self.guided = reply, window, guided
+        self.bodies: list[dict[str, Any]] = []
+        """Every question of a judge, in the order of arrival."""
+        self.url = ""
+        """As `--lm` takes it."""
+        self.lm: Any = None
+        """A client of it."""
+
+    def app(self) -> Any:
+        """The routes of an OpenAI-compatible server that a judge needs."""
+        from starlette.applications import Starlette
+        from starlette.requests import Request
+        from starlette.responses import JSONResponse
+        from starlette.routing import Route
+
+        async def models(_: Request) -> JSONResponse:
+            return JSONResponse({"data": [{"id": "scripted", "max_model_len": self.window}]})
+
+        async def chat(request: Request) -> JSONResponse:
+            text = self.said(await request.json())
+            choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+            used = {"prompt_tokens": 7, "completion_tokens": len(text.split())}
+            return JSONResponse({"choices": [choice], "usage": used})
+
+        return Starlette(
+            routes=[Route("/v1/models", models), Route("/v1/chat/completions", chat, methods=["POST"])],
+        )
+
+    def said(self, body: dict[str, Any]) -> str:
+        """The answer; a probe of what the server can do is answered, and not written down."""
+        asked = body.get("response_format", {}).get("json_schema", {}).get("schema", {}).get("properties", {})
+        if "code" in asked:
+            return json.dumps({"code": asked["code"]["enum"][0]}) if self.guided else "no"
+        self.bodies.append(body)
+        return self.reply(body)
+
+
+@pytest.fixture
+def scripted(served: Callable[[Any], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scripted]]:
+    """`scripted(reply, window=16384)`: a server whose answer to each request body is `reply(body)`, and its client."""
+    pytest.importorskip("uvicorn")
+    pytest.importorskip("httpx2")
+    from tracer.lm import load
+
+    monkeypatch.setenv("TRACER_LM_REVISION", "r1")
+    monkeypatch.setenv("TRACER_LM_PATIENCE", "0")
+    opened = []
+
+    def serve(reply: Callable[[dict[str, Any]], str], window: int = 16_384, guided: bool = True) -> Scripted:
+        server = Scripted(reply, window, guided)
+        server.url = f"{served(server.app())}#scripted"
+        server.lm = load(server.url)
+        opened.append(server.lm)
+        return server
+
+    yield serve
+    for lm in opened:
+        lm.close()

@@ -193,6 +193,8 @@ PUBLISHED: dict[str, list[str]] = {
         *(f"blame --method {m}" for m in METHODS),
     ],
     "graph": ["graph"],
+    "gate": ["gate RUNS --above 1", "gate RUNS --above 1 --write-baseline OUT/b.json --assume ok"],
+    "patterns": ["patterns", "patterns --by dstar"],
     "db-verify": ["db verify"],
     "db-export": ["db export --parquet OUT/parquet"],
     "db-path": ["db path"],
@@ -209,18 +211,20 @@ PUBLISHED: dict[str, list[str]] = {
 """The calls whose JSON each schema describes; RUNS, README and OUT stand for paths."""
 A_TEAM = "def replay(prefix_steps, edited_step):\n    return edited_step is None\n"
 """A system that any fault breaks."""
-WITHOUT_DATABASE = ("bench", "train", "demo")
+WITHOUT_DATABASE = ("bench", "train", "demo", "gate")
 
 
 NEED_A_MODEL = {"anchors", "bench-anchors", "bench-pocket", "bench-resampling"}
 """Asked for where their models are made, in test_anchors, test_bench_pocket and test_resampling."""
+NEED_A_SERVER = {"lm-check", "train-fusion"}
+"""Of a model, or what a benchmark of one printed: test_train_fusion holds its form."""
 RUN_ON = {"collect", "watch"}
 """They tell what happens until they are stopped: each line is held to its schema in test_receiver and test_watching."""
 
 
 def test_every_published_schema_is_asked_for() -> None:
     """A new form cannot be forgotten here."""
-    assert PUBLISHED.keys() | NEED_A_MODEL | RUN_ON == SCHEMAS.keys()
+    assert PUBLISHED.keys() | NEED_A_MODEL | NEED_A_SERVER | RUN_ON == SCHEMAS.keys()
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -7,8 +7,9 @@ import pytest
 from tracer.data.agent_faults import correct, fault, parents, suspect
 from tracer.data.agents import LOST, Tools, World, begun, heard
 from tracer.data.problems import Fact, Problem
-from tracer.data.team_script import Team
+from tracer.data.team_script import Team, askers, opening, scripted, team, tool_turn
 from tracer.data.teams import Turn
+from tracer.data.world_words import TOOLS
 
 ASKED = Problem(0, (Fact("Ana", 6, ("Hal",), "+5"), Fact("Hal", 1), Fact("Hal", 3, rumor=True)), "Ana")
 STAR = Team(0, ASKED, "star", {"Ana": "North", "Hal": "South"}, files=True, calculator=False, faults=0)
@@ -126,4 +127,49 @@ def test_true_sources_are_what_a_turn_uses() -> None:
     assert parents(MADE, turns, 9) == {8}
     assert parents(MADE, turns, 13) == {12}
     wrong = talk((11, "Planner: <think> Hal: 1. All facts are here. </think> to Solver: Ana: Hal +5. What is Ana?"))
-    assert parents(MADE, wrong, 11) == {4, 10}
+    assert parents(MADE, wrong, 11) == {0, 4, 10}
+
+
+def test_who_did_otherwise_than_the_rule_still_worked_on_what_was_asked() -> None:
+    """South believes the rumour (7) that it was told when asked about Hal (5): its rule uses both in every branch."""
+    believed = talk((8, "South: <think> They say Hal is 3. </think> to Planner: Hal: 3."))
+    assert parents(MADE, believed, 8) == {5, 7}
+
+
+def test_what_is_said_again_comes_from_who_told_it_last() -> None:
+    """In a public talk the solver heard `Ana: Hal +5.` from the file (3), from North (4) and from the planner (11)."""
+    public = MADE._replace(team=MADE.team._replace(topology="group"))
+    claim = "to Checker: Ana: Hal +5. Hal: 1. What is Ana? Ana is 7."
+    turns = talk((12, f"Solver: <think> Ana: Hal +5. Ana = 1 +5 = 7. So Ana is 7. </think> {claim}"))
+    assert parents(public, turns, 12) == {11}
+
+
+def test_every_branch_of_every_rule_uses_the_request() -> None:
+    """In scripted talks of all topologies, with failing tools, rumours and doubts: 60 teams."""
+    for seed in range(60):
+        made = team(seed, faults=0.3)
+        turns = opening(made)
+        while turns[-1].to not in {"User", ""} and len(turns) < 60:
+            tool = turns[-1].to in TOOLS
+            turns.append(tool_turn(made, turns) if tool else scripted(made, turns, seed))
+        for place, turn in enumerate(turns):
+            who = askers(made, turn.speaker)
+            asked = [k for k in range(place) if turns[k].to == turn.speaker and turns[k].speaker in who]
+            if turn.speaker not in {"User", "Notes", *TOOLS}:
+                assert asked[-1] in turn.parents
+
+
+def test_facts_that_run_in_a_circle_have_no_correct_turn() -> None:
+    """The planner says that Ana rests on Hal, and Hal on Ana: nobody can work that out, and nothing breaks."""
+    circle = "Planner: <think> All facts are here. </think> to Solver: Ana: Hal +5. Hal: Ana +1. What is Ana?"
+    turns = talk((11, circle), (12, SAID.splitlines()[11]))
+    assert correct(MADE, turns, len(turns) - 1) is None
+    assert len(turns) - 2 in parents(MADE, turns, len(turns) - 1)
+
+
+def test_a_planner_that_was_told_a_circle_asks_for_no_end() -> None:
+    """North says that Ana rests on Ana: the planner has all facts there are, and says so."""
+    turns = talk((4, "North: <think> Ana: Ana +5. </think> to Planner: Ana: Ana +5."), (5, "Planner: to Solver: no"))
+    right = correct(MADE, turns, len(turns) - 1)
+    assert right is not None
+    assert (right.to, right.content) == ("Solver", " Ana: Ana +5. What is Ana?")

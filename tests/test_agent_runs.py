@@ -9,6 +9,7 @@ import pytest
 
 from tracer.analyses.world_labels import read_labels
 from tracer.collectors.ingest import read_recordings
+from tracer.data.agent_faults import KINDS
 from tracer.data.agent_runs import FIRST, MOST, STEPS, first_lives, runs, shipped, steps, worlds
 from tracer.data.agent_steps import seed_of, turns_of
 from tracer.data.agents import solved, world
@@ -71,3 +72,14 @@ def test_the_shipped_labels_belong_to_the_failed_runs(read: list[Recording]) -> 
             step.index for step in each.steps if step.kind != "system"
         ]
         assert label["status"] == "diffuse" or label["agent"] in world(label["seed"]).agents
+
+
+def test_the_shipped_failures_are_of_every_kind_and_mostly_of_one_step() -> None:
+    """At most 30 % are diffuse; of the others each kind is 8 % or more, of all each topology 20 % or more."""
+    labels = read_labels(shipped()[1])
+    faults = Counter(each["fault"] for each in labels if each["status"] == "decisive")
+    topologies = Counter(each["topology"] for each in labels)
+    assert faults.total() >= 0.7 * len(labels)
+    assert set(faults) == set(KINDS)
+    assert min(faults.values()) >= 0.08 * faults.total()
+    assert min(topologies.values()) >= 0.2 * len(labels)

@@ -10,7 +10,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tracer.analyses.anchors import METHODS, find, outgoing, sentences_of
+from tracer.analyses.anchors import METHODS, find, outgoing
+from tracer.analyses.chain_sentences import sentences_of
 from tracer.chain import Chain
 from tracer.cli import main
 from tracer.errors import DoesNotFitError

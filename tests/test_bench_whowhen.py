@@ -88,6 +88,27 @@ def test_a_label_that_a_method_does_not_list_ranks_past_the_end() -> None:
     assert Prediction(late, (0, 1, 2, 3, 4)).rank == 6
 
 
+def test_who_names_no_step_is_never_right() -> None:
+    """Not even by the official scorer, for which a label "" or "1" is part of much; the order beyond it is unknown."""
+    case = prepare(recording(0, 1))
+    scored = score([Prediction(case, (), claims=False), Prediction(case, (1,), named="agent1")])
+    assert (scored["strict"]["step"], scored["strict"]["agent"], scored["strict"]["within"]["5"]) == (
+        1 / 2,
+        1 / 2,
+        1 / 2,
+    )
+    assert (scored["official"]["step"], scored["official"]["agent"]) == (1 / 2, 0)
+    assert (scored["strict"]["top3"], scored["strict"]["top5"], scored["coverage"]) == (None, None, 1 / 2)
+    assert Prediction(case, ()).agent == ""
+
+
+def test_an_agent_that_a_model_names_counts_beside_its_step() -> None:
+    """The right step under a wrong name, and the other way round."""
+    case = prepare(recording(0, 1))
+    one, other = Prediction(case, (1,), named="Agent2"), Prediction(case, (0,), named="Agent1")
+    assert [(each.step_right, each.agent_right) for each in (one, other)] == [(True, False), (False, True)]
+
+
 def test_log_loss_and_brier_score_worked_out_by_hand() -> None:
     """1/2 on the label and 1/4, 1/4 elsewhere: ln 2 and 1/4 + 2/16; then 1/4 on it: ln 4 and 9/16 + 4/16 + 1/16."""
     probability = {0: 0.5, 1: 0.25, 2: 0.25}

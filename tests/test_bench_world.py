@@ -1,5 +1,6 @@
 """The benchmark's own arithmetic: what counts as right, what an edge is held to, and what the JSON holds."""
 
+from collections import Counter, defaultdict
 from typing import Any
 
 import pytest
@@ -7,6 +8,12 @@ import pytest
 pytest.importorskip("torch")
 
 from tracer.analyses.bench_world import LEVELS, NAMES, Named, _edges, _scored, summary
+from tracer.analyses.world_labels import true_edges
+from tracer.collectors.ingest import read_recordings
+from tracer.data.agent_runs import shipped
+from tracer.data.agent_steps import seed_of, turns_of
+from tracer.data.agents import world
+from tracer.graph import dependency_graph
 from tracer.records import Edge, Step
 from tracer.viz.bench_world import falls_report, world_report
 
@@ -59,6 +66,18 @@ def test_edges_are_counted_by_origin_and_together_without_the_similar_ones() -> 
     assert found["together"] == [3, 4, 4, 4]
 
 
+def test_what_the_shipped_logs_say_is_nearly_all_true_and_nearly_all_of_the_truth() -> None:
+    """Declared and reused edges against the construction: .9 / .9 is wanted, in each topology."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for run, steps in read_recordings([shipped()[0]])[0]:
+        made = world(seed_of(steps) or 0)
+        true = true_edges(made, turns_of(made, steps))
+        found = _edges(dependency_graph(steps, run.task), true)["together"]
+        counts[made.team.topology].update(dict(zip(("right", "found", "true"), found, strict=False)))
+    assert set(counts) == {"chain", "star", "group"}
+    assert all(each["right"] > 0.9 * max(each["found"], each["true"]) for each in counts.values())
+
+
 def row(status: str, right: bool, steps: int = 12) -> dict[str, Any]:
     told = {"named": right, "agent": right, "step": right, "sentence": None, "source": right, "path": False, "forks": 8}
     return {
@@ -76,6 +95,9 @@ def test_the_summary_has_the_published_keys_and_leaves_diffuse_runs_out() -> Non
     assert (found["methods"]["replay"]["step"], found["methods"]["replay"]["sentence"]) == (0.5, None)
     assert found["edges"]["together"]["precision"] == 1.0
     assert found["edges"]["together"]["recall"] == 0.75
+    low, high = found["edges"]["together"]["recall_interval"]  # Wilson's, 9 of 12
+    assert (low, high) == (pytest.approx(0.4677, abs=1e-4), pytest.approx(0.9111, abs=1e-4))
+    assert found["edges"]["measured"]["precision_interval"] is None
     assert found["diffuse"] == {"n": 1, "named": 1}
     assert found["by"]["length"]["8-15"]["replay"] == 1.0
     assert [point["step"] for point in found["budget"][:2]] == [0.0, 0.5]

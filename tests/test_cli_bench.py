@@ -87,7 +87,11 @@ def test_second_labels_are_shown(call: Call, tmp_path: Path) -> None:
     ("arguments", "code", "message"),
     [
         (["whowhen", "nowhere"], 3, "error: nowhere: no such file or folder"),
-        (["whowhen", "empty"], 3, "error: empty: no labelled run in it; give a folder of Who&When files"),
+        (
+            ["whowhen", "empty"],
+            3,
+            "error: empty: no labelled run in it; give a folder of Who&When files, or world runs beside their labels",
+        ),
         (["whowhen", "runs", "--second-labels", "no.json"], 3, "error: no.json: cannot be read: No such file or dir"),
         (["whowhen", "runs", "--second-labels", "runs/0.json"], 3, "error: second labels: "),
         (

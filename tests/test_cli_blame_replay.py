@@ -114,3 +114,78 @@ def test_a_run_of_unknown_outcome_is_not_searched_for_a_failure(call: Call, app:
     assert (done.code, len(done.err.splitlines())) == (3, 1)
     assert "--truth agreement" in done.err
     assert call("blame", "@last", "--replay", "--with", f"{app}:replay", "--assume", "failed").code == 0
+
+
+THINKING = '''
+import random
+
+def replay(prefix_steps, edited_step, seed, begun=None):
+    """The reader counts in two sentences, of which the second goes wrong in a quarter of all lives."""
+    said, rng = [step.content for step in [*prefix_steps, *([edited_step] if edited_step else [])]], random.Random(seed)
+    new, kept = [], len(said)
+    if kept < 1:
+        said.append("Plan: count the whales.")
+        new.append({"agent": "planner", "content": said[0]})
+    if kept < 2:
+        thought = begun.reasoning if begun else "The page is torn."
+        if "whales." not in thought:
+            thought += f" I see {4711 if rng.random() < 0.25 else 12} whales."
+        said.append(f"It saw {4711 if '4711' in thought else 12}.")
+        new.append({"agent": "reader", "content": said[1], "reasoning": thought})
+    answer = "12" if "12" in said[1] else "4711"
+    if kept < 3:
+        new.append({"agent": "writer", "content": f"Answer: {answer}"})
+    return new, answer == "12", answer
+'''
+
+
+@pytest.fixture
+def thinking(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """A failed run whose reader thought aloud, and a module that can go on from the middle of its thought."""
+    thought = "The page is torn. I see 4711 whales."
+    said = [HISTORY[0], {**HISTORY[1], "role": "assistant", "reasoning_content": thought}, {**HISTORY[2]}]
+    (tmp_path / "log.json").write_text(json.dumps(said), encoding="utf-8")
+    assert call("ingest", "log.json").code == 0
+    assert call("mark", "@last", "--failed", "--expected", "12").code == 0
+    name = f"whale_drill_{abs(hash(request.node.name))}"
+    (tmp_path / f"{name}.py").write_text(THINKING, encoding="utf-8")
+    whole = THINKING.replace(", begun=None):", "):\n    begun = None")
+    (tmp_path / f"{name}_whole.py").write_text(whole, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return name
+
+
+def test_the_drill_goes_on_to_the_sentence_that_cost_the_run(call: Call, thinking: str) -> None:
+    """The second sentence of the reader's thought; the path is sentence, step, symptom."""
+    command = ("blame", "@last", "--replay", "--with", f"{thinking}:replay", "--drill")
+    told = call(*command, "--json").json["drill"]
+    assert (told["way"], told["where"], told["sentence"], told["sure"]) == ("replay", "sentence", 1, True)
+    assert (told["text"], told["start"], told["end"]) == ("I see 4711 whales.", 18, 36)
+    assert told["fall"][1] > 0.3
+    assert [(link["step"], link["text"]) for link in told["path"]][:2] == [(1, "I see 4711 whales."), (1, "")]
+    assert told["path"][-1]["step"] == 2
+    assert "sentence 1, “I see 4711 whales.”, costs" in call(*command).out
+    assert call(*command, "--json").json["drill"] == told
+
+
+def test_a_replayer_of_whole_steps_leaves_the_drill_to_a_model(call: Call, thinking: str) -> None:
+    """The step is found as before; the pocket model does not know the words, and both are told in one line."""
+    pytest.importorskip("torch")
+    done = call("blame", "@last", "--replay", "--with", f"{thinking}_whole:replay", "--drill", "--json")
+    told = done.json["drill"]
+    assert done.json["candidates"][0]["step"] == 1
+    assert "parameter `begun`" in told["words"]
+    assert "--lm MODEL" in told["words"]
+
+
+def test_forks_from_inside_a_step_are_kept_and_not_lived_twice(call: Call, thinking: str, tmp_path: Path) -> None:
+    """Each says how much of which step was kept."""
+    command = ("blame", "@last", "--replay", "--with", f"{thinking}:replay", "--drill", "--json")
+    assert call(*command).code == 0
+    with duckdb.connect(str(tmp_path / "t.duckdb")) as database:
+        count = "SELECT count(*), count(*) FILTER (notes[1] LIKE '%of the reasoning of step 1 kept') FROM runs"
+        first = database.execute(count).fetchall()[0]
+    assert call(*command).code == 0
+    with duckdb.connect(str(tmp_path / "t.duckdb")) as database:
+        assert database.execute(count).fetchall()[0] == first
+    assert first[1] >= 12

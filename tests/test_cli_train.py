@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from tracer.analyses import white_box
 from tracer.analyses.failure import FailureModel
 from tracer.analyses.features import FEATURES
 from tracer.analyses.ranker import load
+from tracer.data.agent_runs import shipped
+from tracer.errors import BadInputError
 
 Call = Callable[..., Any]
 
@@ -94,7 +97,11 @@ def test_p_failed_is_trained_on_runs_of_known_outcome(call: Call, tmp_path: Path
     ("arguments", "code", "message"),
     [
         (["ranker", "runs"], 3, "error: 5 labelled runs are too few to train on; give at least 20"),
-        (["ranker", "empty"], 3, "error: empty: no labelled run in it; give a folder of Who&When files"),
+        (
+            ["ranker", "empty"],
+            3,
+            "error: empty: no labelled run in it; give a folder of Who&When files, or world runs beside their labels",
+        ),
         (["ranker", "nowhere"], 3, "error: nowhere: no such file or folder"),
         (["failure", "runs"], 3, "error: need at least 20 failed and 20 successful runs; found 5 and 0"),
         (["failure", "nowhere"], 3, "error: nowhere: no such file or folder"),
@@ -131,3 +138,40 @@ def test_files_that_cannot_be_read_are_told_and_left_out(call: Call, tmp_path: P
 def test_without_a_subcommand_the_help_is_shown(call: Call) -> None:
     """The same on every command that has some."""
     assert "ranker" in call("train", "--help").out
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    """The shipped runs of the agent world, of which five are labelled."""
+    runs, labels = shipped()
+    path = tmp_path / "world.jsonl.gz"
+    path.write_bytes(runs.read_bytes())
+    lines = [line for line in labels.read_text(encoding="utf-8").splitlines() if '"status":"decisive"' in line]
+    (tmp_path / "world.labels.jsonl").write_text("\n".join(lines[:5]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_the_white_box_is_trained_on_runs_whose_cause_was_measured(call: Call, world: Path) -> None:
+    """Five labelled runs; the weights go where they were asked to, and blame takes them with a model only."""
+    pytest.importorskip("torch")
+    done = call("train", "white-box", world, "-o", "mine.json")
+    assert done.out.startswith("trained on 5 runs; step first in ")
+    model = white_box.load(Path("mine.json"))
+    assert (model.runs, model.model) == (5, "pocket")
+    assert set(model.weights) == set(white_box.FEATURES)
+    assert model.cross_validated in {0.0, 0.2, 0.4, 0.6, 0.8, 1.0}
+    refused = call("blame", "--white-box", "mine.json")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "--lm" in refused.err
+
+
+def test_the_ranker_learns_from_the_world_and_from_logs_at_once(call: Call, world: Path, tmp_path: Path) -> None:
+    done = call("train", "ranker", labelled(tmp_path / "runs", 24), world, "-o", "both.json", "--json")
+    assert json.loads(done.out)["runs"] == 29
+
+
+def test_weights_that_are_none_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "none.json"
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(BadInputError, match="no weights"):
+        white_box.load(path)

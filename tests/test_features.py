@@ -311,3 +311,26 @@ def test_a_features_weight_has_a_sign_and_words() -> None:
         "after_trouble": -1,
     }
     assert len({each.words for each in FEATURES.values()}) == len(FEATURES)
+
+
+def test_who_says_that_others_assumed_something_assumes_nothing() -> None:
+    """A paragraph that names another agent, or a step by number, is about them; the next paragraph is one's own."""
+    told = "Data_Expert assumed a placeholder.\n\nAt step 3 it was from memory."
+    own = "I assume 5.\n\nAs Checker I use mock data."
+    steps = [step(0, "Data_Expert", content="hello"), step(1, "Checker", content=told), step(2, "Checker", content=own)]
+    features = Features(View(steps))
+    words = [FEATURES[name].value(features, 1) for name in ("assumes", "from_memory")]
+    assert words == [0, 0]
+    assert FEATURES["assumes"].value(features, 2) == 2
+
+
+def test_values_in_a_quotation_of_anothers_step_are_no_claims() -> None:
+    """By name and number; a name alone is no quotation."""
+    steps = [
+        step(0, "Data_Expert", content="hello"),
+        step(1, "Checker", content="Data_Expert wrote 4711 at step 0."),
+        step(2, "Checker", content="Data_Expert, take 4712."),
+    ]
+    features = Features(View(steps))
+    assert features.unsupported[1] == 0
+    assert features.unsupported[2] == pytest.approx(math.log(2))

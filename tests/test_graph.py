@@ -4,7 +4,6 @@ import math
 import time
 import xml.etree.ElementTree as ET
 from io import BytesIO
-from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -13,15 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracer.graph import (
-    SPANS_PER_EDGE,
     ancestors,
     as_networkx,
-    declared_edges,
     dependency_graph,
     impact,
+    origin_graph,
     pagerank_back,
     propagation_path,
-    reused_edges,
     to_graphml,
 )
 from tracer.records import Edge, EdgeOrigin, Step
@@ -46,129 +43,6 @@ DIAMOND = [edge(0, 1, 0.5), edge(0, 2, 0.9), edge(1, 3, 0.9), edge(2, 3, 0.4)]
 """0 -> 1 -> 3 has the product 0.45, 0 -> 2 -> 3 only 0.36."""
 
 
-def test_a_value_flows_from_its_first_writer_to_whoever_uses_it() -> None:
-    """Step 1 repeats what 0 brought; step 2 takes it from 0, not from 1."""
-    found = reused_edges(said("found 417", "took 417", "used 417", "nothing new here"))
-    assert ends(found) == [(0, 1), (0, 2)]
-    first = found[0]
-    assert (first.origin, first.weight, first.reason) == ("reused", 1.0, "reuses 417")
-    assert [(span.start, span.end, span.text) for span in first.source_spans] == [(6, 9, "417")]
-    assert [(span.start, span.end, span.text) for span in first.target_spans] == [(5, 8, "417")]
-
-
-def test_the_weight_is_the_share_of_the_idf_mass() -> None:
-    """Two sources: a number in 2 of 4 steps and a rare word in 2 of 4 steps, weights 2 and 1/2 at equal idf."""
-    found = reused_edges(said("417", "plankton", "417 plankton", "krill"))
-    assert {each.source: each.weight for each in found} == {0: pytest.approx(0.8), 1: pytest.approx(0.2)}
-
-
-def test_a_rarer_value_weighs_more() -> None:
-    """417 stands in 2 of 5 steps, 519 in 3 of 5: ln(6/3) against ln(6/4)."""
-    found = reused_edges(said("417", "519", "519", "417 519", "krill"))
-    into = {each.source: each.weight for each in found if each.target == 3}
-    rare, common = math.log(6 / 3), math.log(6 / 4)
-    assert into == {0: pytest.approx(rare / (rare + common)), 1: pytest.approx(common / (rare + common))}
-
-
-def test_a_value_in_every_step_carries_nothing() -> None:
-    """Its idf is ln 1 = 0."""
-    assert reused_edges(said("417", "417", "417")) == []
-
-
-def test_what_the_task_says_belongs_to_nobody() -> None:
-    """Neither the task's values nor those of the opening user and system messages."""
-    steps = said("look at 417", "took 417", "and Blue Whale", "the Blue Whale", "krill")
-    assert ends(reused_edges(steps, "what is 417?")) == [(2, 3)]
-    asked = [steps[0].model_copy(update={"role": "human"}), *steps[1:]]
-    assert ends(reused_edges(asked)) == [(2, 3)]
-
-
-def test_a_user_that_speaks_later_brings_values() -> None:
-    """Only what opens the run is the task."""
-    steps = said("begin", "it is 417", "so 417", "krill")
-    steps[1] = steps[1].model_copy(update={"role": "user", "agent": "user"})
-    assert ends(reused_edges(steps)) == [(1, 2)]
-
-
-def test_arguments_of_a_call_carry_values_too() -> None:
-    """The span counts from the start of content, newline, arguments."""
-    steps = said("the id is user_417", "I look it up", "krill")
-    steps[1] = steps[1].model_copy(update={"arguments": '{"id": "user_417"}'})
-    [found] = reused_edges(steps)
-    span = found.target_spans[0]
-    assert steps[1].spoken[span.start : span.end] == span.text
-    assert "user_417" in span.text
-
-
-def test_light_edges_are_left_out() -> None:
-    """A word of 1/2 against fifty numbers of 2 is 0.5 %: below the 5 % that are kept."""
-    numbers = " ".join(str(2000 + i) for i in range(50))
-    found = reused_edges(said(numbers, "plankton", f"{numbers} plankton", "krill"))
-    assert ends(found) == [(0, 2)]
-    assert len(found[0].source_spans) == len(found[0].target_spans) == SPANS_PER_EDGE
-
-
-def test_an_edge_names_its_heaviest_words_and_cuts_long_ones() -> None:
-    """Three at most, 40 characters each."""
-    quote = '"' + "x y " * 20 + 'z"'
-    [found] = reused_edges(said(f"{quote} 417 519 krill", f"krill 519, 417, {quote}", "none"))
-    assert found.reason == f"reuses 519, 417, {quote[:39]}…"
-
-
-def test_declared_parents_share_the_weight() -> None:
-    """An answer names its call; a step that was given three others gets a third from each."""
-    steps = said("call", "result", "more", "sum")
-    steps[1] = steps[1].model_copy(update={"parents": (0,), "call_id": "c1"})
-    steps[3] = steps[3].model_copy(update={"parents": (0, 1, 2)})
-    found = {(each.source, each.target): (each.weight, each.reason) for each in declared_edges(steps)}
-    third = (pytest.approx(1 / 3), "was given it, says the log")
-    assert found == {(0, 1): (1.0, "answers call c1"), (0, 3): third, (1, 3): third, (2, 3): third}
-
-
-@pytest.mark.parametrize("kind", ["tool_call", "handoff"])
-def test_a_call_answers_no_call_though_it_has_an_id(kind: Any) -> None:
-    """The id is its own; what it was given is where it comes from."""
-    steps = said("found 417", "")
-    steps[1] = steps[1].model_copy(update={"kind": kind, "parents": (0,), "call_id": "c1"})
-    assert [each.reason for each in declared_edges(steps)] == ["was given it, says the log"]
-
-
-def test_a_parent_in_the_future_or_itself_makes_no_edge() -> None:
-    """Edges point forward in time, whatever a log claims."""
-    steps = said("one", "two")
-    steps[0] = steps[0].model_copy(update={"parents": (0, 1, 7, -1)})
-    assert declared_edges(steps) == []
-
-
-def test_a_hand_off_reaches_the_next_step_of_the_one_addressed() -> None:
-    """Whatever the case of the name; a later instruction replaces an earlier one; a step to oneself is none."""
-    steps = said("go", "go on", "wait", "done", agents="abcabcabca")
-    steps[0] = steps[0].model_copy(update={"recipient": "C"})
-    steps[1] = steps[1].model_copy(update={"recipient": "b"})
-    assert [(each.source, each.target, each.reason) for each in declared_edges(steps)] == [(0, 2, "hands on to c")]
-
-
-def test_naming_another_agent_refers_to_its_latest_step() -> None:
-    """Only a name of four letters or more with a capital, as a whole word, and only one that has spoken."""
-    steps = [
-        Step(index=0, agent="Planner", kind="message", content="Coder shall begin"),
-        Step(index=1, agent="Planner", kind="message", content="I am the Planner"),
-        Step(index=2, agent="Coder", kind="message", content="as Planner said; Planners differ"),
-        Step(index=3, agent="tool", kind="message", content="a planner and a Coder_2"),
-    ]
-    found = declared_edges(steps)
-    assert [(each.source, each.target, each.weight, each.reason) for each in found] == [(1, 2, 0.5, "mentions Planner")]
-
-
-def test_the_surest_declaration_wins() -> None:
-    """A result that answers a call and mentions its maker is one edge, the answer."""
-    steps = [
-        Step(index=0, agent="Planner", kind="tool_call", call_id="c1"),
-        Step(index=1, agent="shell", kind="tool_result", content="Planner, done", call_id="c1", parents=(0,)),
-    ]
-    assert [each.reason for each in declared_edges(steps)] == ["answers call c1"]
-
-
 def test_declared_and_reused_stand_side_by_side_in_order() -> None:
     """By target, then source: the log's word is never mixed up with what text suggests."""
     steps = said("found 417", "krill", "took 417", "from krill")
@@ -180,6 +54,13 @@ def test_declared_and_reused_stand_side_by_side_in_order() -> None:
         (1, 2, "declared"),
         (1, 3, "reused"),
     ]
+
+
+def test_where_a_value_came_from_and_who_told_it_are_two_graphs() -> None:
+    """0 brings 417 and 1 passes it on to 2: the way is 0, 1, 2, the origin of both is 0."""
+    steps = said("found 417", "took 417", "used 417", "krill")
+    assert ends(dependency_graph(steps)) == [(0, 1), (1, 2)]
+    assert ends(origin_graph(steps)) == [(0, 1), (0, 2)]
 
 
 @pytest.mark.parametrize("steps", [[], said("alone")])

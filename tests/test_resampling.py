@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 from tracer.analyses.allocation import Budget
 from tracer.analyses.resampling import Trace, Ways, borders, resample
 from tracer.analyses.sampler import Outcomes
+from tracer.anchor_options import Expected
 from tracer.answers import Extraction
 from tracer.cli import main
 from tracer.errors import TracerError
@@ -126,3 +127,20 @@ def test_the_command_resamples_forces_and_compares(
     names = {each["name"] for each in json.loads(capsys.readouterr().out)["methods"]}
     assert {"suppress", "forced", "resample"} <= names
     assert resampling_report(answers[-1], width=80)
+
+
+def test_before_many_rollouts_are_drawn_it_is_told_what_they_take(lm: "LocalLM", tmp_path: Path) -> None:
+    """At most the budget, and seconds at the pace of the first ten; none where those were in the store already."""
+    told: list[Expected] = []
+    for _ in range(2):
+        with Ledger.open(tmp_path / "t.duckdb", lm.name, lm.revision, SAMPLING) as ledger:
+            found = resample(lm, trace(lm), ledger, FEW, announce=told.append)
+    first, second = told
+    assert first.rollouts == 60
+    assert found.evidence["rollouts"] <= first.rollouts
+    assert first.seconds is not None
+    assert first.seconds > 0
+    assert second == (first.rollouts, first.tokens, None)
+    assert Expected(300, 66_300, 600.0).words == (
+        "up to 300 rollouts and 66,300 tokens, about 10 minutes at the pace of the first ones"
+    )

@@ -141,6 +141,15 @@ def test_a_run_comes_back_as_it_went_in(store: Store) -> None:
     assert store.steps(run.id) == [step, later]
 
 
+def test_the_steps_of_several_runs_come_in_one_query(store: Store) -> None:
+    """As each run's own do; one that is not there has none."""
+    runs = [recording("a"), recording("b")]
+    load(store, *runs)
+    ids = [run.id for run, _ in runs]
+    assert store.steps_of([*ids, "nobody"]) == {run: store.steps(run) for run in ids} | {"nobody": []}
+    assert store.steps_of([]) == {}
+
+
 def test_times_come_back_in_utc(store: Store) -> None:
     """14:30 in Berlin's summer is 12:30 UTC; a time without a zone is taken as UTC."""
     berlin = datetime(2026, 7, 1, 14, 30, tzinfo=timezone(timedelta(hours=2)))

@@ -323,7 +323,7 @@ step  agent     impact      uses
    3  Writer          0.00  ← 1 reused 0.50  “42 whales”
 
 declared: the log says so (call id, reply, hand-off, mention)
-reused: words first seen there stand here again"""
+reused: words told there stand here again"""
     )
 
 

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 
-from tracer.analyses.world_labels import Curve, judged, label, label_all, read_labels, summary
+from tracer.analyses.world_labels import (
+    Curve,
+    Within,
+    edges_anew,
+    judged,
+    label,
+    label_all,
+    read_labels,
+    sentence_anew,
+    sentences_all,
+    summary,
+)
 from tracer.collectors.ingest import read_recordings
 from tracer.data.agent_runs import shipped
 from tracer.data.agents import begun, world
@@ -75,19 +87,65 @@ def test_a_summary_counts_and_adds_up() -> None:
     """Of two labels one is diffuse."""
     found = summary(
         [
-            {"status": "decisive", "fault": "slip", "topology": "star", "forks": 100, "seconds": 2.0},
+            {"status": "decisive", "fault": "slip", "topology": "star", "forks": 100, "seconds": 2.0, "sentence": None},
             {"status": "diffuse", "fault": "tool", "topology": "star", "forks": 300, "seconds": 3.0},
         ]
     )
     assert found == {
         "runs": 2,
         "diffuse": 1,
+        "sentences": 0,
         "faults": {"slip": 1},
         "topologies": {"star": 2},
         "forks": 400,
         "forks_per_run": 200,
         "seconds_per_run": 2.5,
     }
+
+
+@pytest.mark.parametrize(
+    ("fall", "second", "reason"),
+    [
+        ((0.42, 0.31, 0.52), 0.35, "the second-largest fall, 0.35, lies in the interval of the largest, 0.42"),
+        ((0.42, 0.31, 0.52), 0.30, ""),
+    ],
+)
+def test_a_sentence_is_named_only_where_its_fall_stands_out(
+    fall: tuple[float, float, float], second: float, reason: str
+) -> None:
+    """Two that cost about as much share the fall: no label can say which."""
+    assert Within(0, 5, "Okay.", fall, second, []).reason == reason
+
+
+def test_the_sentence_of_a_label_is_measured_anew_and_its_step_stays(tmp_path: Path) -> None:
+    """A shipped label, given a sentence that was never there; forks are counted anew.
+
+    The reasoning is one sentence, so both its places are lived 100 times: its falls are the two largest there are.
+    """
+    pytest.importorskip("torch")
+    labels = [each for each in read_labels(shipped()[1]) if each["sentence"] and each["sentence"]["text"] == "Fine."]
+    old = min(labels, key=lambda each: each["seconds"])
+    [recording] = [each for each in read_recordings([shipped()[0]])[0] if each.run.id == old["run"]]
+    wrong = {
+        **old,
+        "sentence": {**old["sentence"], "text": "Never said."},
+        "within": {"shares": [[1, 7], [0, 7], [0, 9]]},
+    }
+    path = tmp_path / "labels.jsonl"
+    path.write_bytes(orjson.dumps(wrong) + b"\n")
+    [new] = sentences_all([recording], path, jobs=1)
+    assert read_labels(path) == [new]
+    assert (new["sentence"]["text"], new["step"], new["curve"]) == ("Fine.", old["step"], old["curve"])
+    assert [n for _, n in new["within"]["shares"]] == [100, 100, 100]
+    assert new["within"]["fall"][1] > new["within"]["second_fall"]
+    assert new["forks"] == old["forks"] - 14 + 200
+
+
+def test_a_diffuse_run_has_no_sentence() -> None:
+    """There is no step to look into, and nothing is lived."""
+    [old] = [each for each in read_labels(shipped()[1]) if each["status"] == "diffuse"][:1]
+    [recording] = [each for each in read_recordings([shipped()[0]])[0] if each.run.id == old["run"]]
+    assert sentence_anew(recording, old) == {**old, "sentence": None, "within": None}
 
 
 def test_three_shipped_labels_are_found_again() -> None:
@@ -109,3 +167,21 @@ def test_three_shipped_labels_are_found_again() -> None:
         assert (new["sentence"] or {}).get("text") == (old["sentence"] or {}).get("text")
         for one, other in zip(old["curve"], new["curve"], strict=True):
             assert one["low"] <= other["p"] <= one["high"]
+
+
+def test_the_shipped_edges_are_those_of_the_construction() -> None:
+    """All 40; and where they are written anew, nothing else of a label changes."""
+    labels = read_labels(shipped()[1])
+    recordings = read_recordings([shipped()[0]])[0]
+    assert edges_anew(recordings, labels) == labels
+    emptied = [{**each, "edges": []} for each in labels]
+    assert edges_anew(recordings, emptied) == labels
+
+
+def test_what_was_read_in_notes_comes_from_the_system_message_that_holds_them() -> None:
+    """By hand from the file: step 3 tells South its notes, `Ana: Mia plus Kim.` among them; step 4 says it on."""
+    [label_] = [each for each in read_labels(shipped()[1]) if each["seed"] == 2000107]
+    assert [3, 4] in label_["edges"]
+    [steps] = [each.steps for each in read_recordings([shipped()[0]])[0] if each.run.id == label_["run"]]
+    assert (steps[3].kind, steps[3].agent, "Ana: Mia plus Kim." in steps[3].content) == ("system", "South", True)
+    assert steps[4].content == "to Planner: Ana: Mia plus Kim."

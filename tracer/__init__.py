@@ -24,13 +24,25 @@ if TYPE_CHECKING:
     from tracer.collectors.receiver.app import Counts
     from tracer.collectors.receiver.server import Tell
     from tracer.explanation import Assumption, Explanation
+    from tracer.fleet import Gate, Patterns
     from tracer.planting import Made
     from tracer.records import Edge, Replayed, Run, Step
     from tracer.redaction import Redaction
 
     __version__: str
 
-__all__ = ["__version__", "blame", "collect", "dependency_graph", "ingest", "replay", "report", "synthesise"]
+__all__ = [
+    "__version__",
+    "blame",
+    "collect",
+    "dependency_graph",
+    "gate",
+    "ingest",
+    "patterns",
+    "replay",
+    "report",
+    "synthesise",
+]
 
 
 def ingest(
@@ -103,17 +115,27 @@ def blame(
     assume: Assumption | None = None,
     top: int = 5,
     ranker: str | PathLike[str] | None = None,
+    judge: str | None = None,
+    samples: int = 5,
+    fusion: str | PathLike[str] | None = None,
 ) -> Explanation:
     """Rank the steps that could have broken a run: its address, or the last failed one.
 
     `method` is a name in tracer.analyses.blame.METHODS; `assume` ("failed", "ok") overrides how the run ended; `top`
-    bounds the candidates; `ranker` is a file that `tracer train ranker` made. Graph and finding are kept in the store.
+    bounds the candidates; `ranker` is a file that `tracer train ranker` made. `judge`, such as
+    "http://127.0.0.1:8000/v1#MODEL", lets a chat model compare the candidates `samples` times; `fusion` is a file that
+    `tracer train fusion` made. Graph and finding are kept in the store.
     """
+    from tracer.causal_blame import Causal, explain_causally
     from tracer.config import database_path
     from tracer.explanation import Options, explain
 
+    path = database_path(Path(db) if db is not None else None)
     options = Options(method, assume, top, Path(ranker) if ranker is not None else None)
-    return explain(database_path(Path(db) if db is not None else None), run, options)
+    if judge is None:
+        return explain(path, run, options)
+    weights = Path(fusion) if fusion is not None else None
+    return explain_causally(path, run, options, Causal(lm=judge, judge=True, samples=samples, fusion=weights))
 
 
 def dependency_graph(
@@ -162,6 +184,43 @@ def report(
     else:
         found = report_runs(path, [of] if isinstance(of, str) else of or (), options)
     return write_whole(goal, document(found, kind_of(found, every=every), medium).encode())
+
+
+def patterns(
+    runs: Sequence[str] = (),
+    db: str | PathLike[str] | None = None,
+    *,
+    measure: str = "ochiai",
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Patterns:
+    """What failed runs have in common that successful ones have not, and where they broke: of `runs`, or of all.
+
+    `measure` is a name in tracer.stats.MEASURES. Runs whose outcome nobody states are left out and counted.
+    """
+    from tracer.config import database_path
+    from tracer.patterning import patterns as found_in
+
+    return found_in(database_path(Path(db) if db is not None else None), runs, measure, progress=progress)
+
+
+def gate(
+    paths: Sequence[str | PathLike[str]],
+    *,
+    above: float = 0.5,
+    baseline: str | PathLike[str] | None = None,
+    write_baseline: str | PathLike[str] | None = None,
+    assume: Assumption | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Gate:
+    """Whether logs may pass: no failed run blamed with more than `above`, and nothing worse than in the `baseline`.
+
+    `assume` says how runs ended whose logs do not. No database of yours is read or changed.
+    """
+    from tracer.gating import Options
+    from tracer.gating import gate as judged
+
+    before, after = (Path(each) if each is not None else None for each in (baseline, write_baseline))
+    return judged([Path(each) for each in paths], Options(above, before, after, assume), progress)
 
 
 def replay(

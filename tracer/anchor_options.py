@@ -46,5 +46,28 @@ class Options(NamedTuple):
 DEFAULTS = Options()
 ALL = "all"
 """Every method, one after the other."""
+
+
+class Expected(NamedTuple):
+    """What is to come, at most."""
+
+    rollouts: int
+    tokens: int
+    seconds: float | None
+    """At the pace of the first rollouts; None where those were in the store already."""
+
+    @property
+    def words(self) -> str:
+        """In one line."""
+        took = "" if self.seconds is None else f", about {_time(self.seconds)} at the pace of the first ones"
+        return f"up to {self.rollouts:,} rollouts and {self.tokens:,} tokens{took}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+
+
+Announce = Callable[[Expected], None]
+"""Told before many rollouts are drawn."""
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is to do."""

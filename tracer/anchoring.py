@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracer.anchor_options import ALL, DEFAULTS, Options, Progress
+from tracer.anchor_options import ALL, DEFAULTS, Announce, Options, Progress
 from tracer.chain import Chain, of_step
 from tracer.errors import BadInputError, TracerError
 from tracer.lm import load
@@ -25,22 +25,26 @@ def anchor(target: str, database: Path, options: Options = DEFAULTS, progress: P
 
 
 def anchor_all(
-    target: str, database: Path, options: Options = DEFAULTS, progress: Progress | None = None
+    target: str,
+    database: Path,
+    options: Options = DEFAULTS,
+    progress: Progress | None = None,
+    announce: Announce | None = None,
 ) -> list[Anchors]:
-    """The same by the method that is asked for, or by each."""
+    """The same by the method that is asked for, or by each; `announce` is told what resampling will take."""
     chain = chain_of(target, database)
     model = load(options.lm, device=options.device, dtype=options.dtype)
-    from tracer.analyses.methods import METHODS, Asked  # needs torch, which the model has loaded by now
+    from tracer.analyses.methods import METHODS, Asked
 
     if options.method not in {*METHODS, ALL}:
         raise TracerError(f"no method {options.method!r}; there are: {', '.join([*METHODS, ALL])}")
-    asked = Asked(model, chain, options, database, progress)
+    asked = Asked(model, chain, options, database, progress, announce)
     return [_answer(asked, name, METHODS[name]) for name in (METHODS if options.method == ALL else [options.method])]
 
 
 def _answer(asked: Asked, name: str, method: Method) -> Anchors:
     lm, chain, database = asked.lm, asked.chain, asked.database
-    parameters = {**method.parameters(asked.options), "dtype": str(lm.model.dtype).removeprefix("torch.")}
+    parameters = method.parameters(asked)
     if database.exists():
         with Store.open(database, read_only=True) as store:
             held = store.anchors(chain.digest, name, lm.name, lm.revision, parameters)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from tracer.drilling import Living, drilled
 from tracer.errors import BadInputError
 from tracer.explanation import Explanation, Options, explain
+from tracer.judging import SAMPLES, Judged, Ways, judged, replayed
 from tracer.lm import POCKET
-from tracer.records import PathStep, Recording, Run, Step
+from tracer.records import Recording, Run, Step
 from tracer.store import Store
 
 if TYPE_CHECKING:
@@ -32,11 +34,19 @@ class Causal(NamedTuple):
     """A language model that reads the run; None: none does."""
     drill: bool = False
     """Go on inside the blamed step."""
+    judge: bool = False
+    """Let that model compare the ranker's candidates and vote, in place of reading the run from inside."""
+    samples: int = SAMPLES
+    """Votes of the judge."""
+    fusion: Path | None = None
+    """Weights of the tiers that `tracer train fusion` made."""
+    white_box: Path | None = None
+    """Weights of the model's signals; None: those that are shipped."""
 
     @property
     def asked(self) -> bool:
         """Whether there is anything beside the log to look at."""
-        return bool(self.replayer or self.lm or self.drill)
+        return bool(self.replayer or self.lm or self.drill or self.judge)
 
 
 def explain_causally(
@@ -46,31 +56,39 @@ def explain_causally(
     explained = explain(path, ref, options)
     if explained.finding.verdict == "no_failure":
         return explained
-    sharpened = _read(explained, causal.lm) if causal.lm else None
-    if causal.replayer:
-        explained = _replayed(path, explained, options, causal, sharpened, progress)
-    elif sharpened:
+    living = _living(path, explained, options, causal) if causal.replayer else None
+    if causal.judge:
+        said = judged(explained, options, Ways(causal.lm, causal.samples, fusion=causal.fusion), progress)
+        explained = explained._replace(finding=said.finding)
+        if living:
+            explained = _replayed(explained, living, options, said, progress)
+    elif living:
+        sharpened = _read(explained, causal.lm, causal.white_box) if causal.lm else None
+        explained = _replayed(explained, living, options, sharpened, progress)
+    elif causal.lm:
+        sharpened = _read(explained, causal.lm, causal.white_box)
         explained = _sharpened(explained, sharpened, options.top)
     if causal.drill:
-        explained = _drilled(explained, causal.lm or POCKET)
+        explained = drilled(explained, living, causal.lm or POCKET, progress)
     with Store.open(path) as store:
         store.save_graphs({explained.run.id: explained.edges})
         store.save_findings([explained.finding])
     return explained
 
 
-def _read(explained: Explanation, name: str) -> list[float]:
+def _read(explained: Explanation, name: str, weights: Path | None) -> list[float]:
     """The white-box tier's probability of each step."""
-    from tracer.lm import load, require
+    from tracer.lm import load_inside
 
-    require()
-    lm = load(name)
+    lm = load_inside(name, "The white-box tier of blame")
     from tracer.analyses.replay_blame import prior_of
     from tracer.analyses.step_signals import signals
     from tracer.analyses.white_box import Known, probabilities
+    from tracer.analyses.white_box import load as read_weights
 
+    model = read_weights(weights) if weights else None
     run, steps, edges, _ = explained
-    return probabilities(Known(steps, signals(lm, steps), prior_of(run, steps, edges)[1]))
+    return probabilities(Known(steps, signals(lm, steps), prior_of(run, steps, edges)[1]), model)
 
 
 def _sharpened(explained: Explanation, probability: Sequence[float], top: int) -> Explanation:
@@ -79,20 +97,12 @@ def _sharpened(explained: Explanation, probability: Sequence[float], top: int) -
     return explained._replace(finding=sharpened(explained.run, explained.steps, explained.edges, probability, top=top))
 
 
-def _replayed(
-    path: Path,
-    explained: Explanation,
-    options: Options,
-    causal: Causal,
-    sharpened: Sequence[float] | None,
-    progress: Progress | None,
-) -> Explanation:
+def _living(path: Path, explained: Explanation, options: Options, causal: Causal) -> Living:
     from tracer.analyses.replay import live
-    from tracer.analyses.replay_blame import BUDGET, Ways, replay_blame
     from tracer.forking import setting_of
-    from tracer.replaying import Lived
+    from tracer.replaying import Lived, continues
 
-    run, steps, edges, _ = explained
+    run, steps, *_ = explained
     if causal.truth == "outcome" and run.outcome == "unknown" and options.assume != "failed":
         raise BadInputError(
             f"how run {run.id} ended is not known, so no end can be called a better one: "
@@ -104,17 +114,35 @@ def _replayed(
         found = live(setting, forks).recordings
         return [Lived(found[fork].steps, found[fork].run.outcome, found[fork].run.answer) for fork in forks]
 
+    check = _check(run, steps, causal.truth)
+    return Living(setting.name, lived, check, continues(setting.replayer), setting.stand_in, causal.budget)
+
+
+def _replayed(
+    explained: Explanation,
+    living: Living,
+    options: Options,
+    before: Sequence[float] | Judged | None,
+    progress: Progress | None,
+) -> Explanation:
+    """`before`: what the tiers before replay make of each step; None: only the ranker was asked."""
+    from tracer.analyses.replay_blame import BUDGET, replay_blame
+    from tracer.analyses.replay_blame import Ways as Search
+
+    run, steps, edges, _ = explained
     told = replay_blame(
         run,
         steps,
-        lived,
-        _check(run, steps, causal.truth),
+        living.live,
+        living.check,
         edges=[edge for edge in edges if edge.origin != "measured"],
-        sharpened=sharpened,
-        ways=Ways(budget=BUDGET if causal.budget is None else causal.budget, top=options.top),
+        sharpened=before.posterior if isinstance(before, Judged) else before,
+        ways=Search(budget=BUDGET if living.budget is None else living.budget, top=options.top),
         progress=progress,
     )
-    return _with(explained, told, setting.stand_in)
+    if isinstance(before, Judged):
+        told = told._replace(finding=replayed(before, told))
+    return _with(explained, told, living.stand_in)
 
 
 def _with(explained: Explanation, told: Blamed, stand_in: str | None) -> Explanation:
@@ -141,42 +169,3 @@ def _check(run: Run, steps: Sequence[Step], truth: Truth) -> Check:
     if said in {NONE, TRUNCATED}:
         raise BadInputError(f"run {run.id} holds no answer to compare with: leave out --truth agreement")
     return differs(said)
-
-
-def _drilled(explained: Explanation, name: str) -> Explanation:
-    """The sentence inside the blamed step, and one path from it to the symptom."""
-    finding = explained.finding
-    if not finding.candidates:
-        return explained
-    first = finding.candidates[0]
-    try:
-        told = _sentence(explained, first.step, name)
-    except BadInputError as error:
-        told = {"words": str(error)}
-    path = [*told.pop("path", ()), *(link.model_dump() for link in first.path)]
-    evidence = {**finding.evidence, "drill": {**told, "step": first.step, "path": path}}
-    return explained._replace(finding=finding.model_copy(update={"evidence": evidence}))
-
-
-def _sentence(explained: Explanation, index: int, name: str) -> dict[str, Any]:
-    from tracer.lm import load, require
-
-    require()
-    lm = load(name)
-    from tracer.analyses.drill import drill
-
-    found = drill(lm, explained.steps, index)
-    rise = f"{found.rise.value:+.2f} [{found.rise.low:+.2f}, {found.rise.high:+.2f}]"
-    moves = f"moves P(it says what it said) by {rise}, says {lm.name}"
-    if found.sentence is None:
-        return {"sentence": None, "words": f"no sentence of step {index} decides what it says: only saying it {moves}"}
-    link = PathStep(step=index, agent=explained.steps[index].agent, text=found.text)
-    return {
-        "sentence": found.sentence,
-        "start": found.start,
-        "end": found.end,
-        "text": found.text,
-        "rise": [round(each, 4) for each in found.rise],
-        "words": f"sentence {found.sentence}, “{found.text}”, {moves}",
-        "path": [link.model_dump()],
-    }

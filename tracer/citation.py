@@ -77,15 +77,15 @@ def _found(lm: LocalLM | None, asked: Question, edges: Sequence[Edge], progress:
 
 def _inside(options: Options) -> LocalLM:
     """The model, in this process: log-probabilities of given words are needed, and nothing else will do."""
-    from tracer.lm import load, require
+    from tracer.lm import load_inside
+    from tracer.lm.endpoint_address import is_address
 
-    if "://" in options.lm:
+    if is_address(options.lm):
         raise MissingExtraError(
-            f"--method {options.method} needs log-probabilities of given words, word by word; a server does not give "
-            "them here: name a model in this process (--lm FOLDER), or use --method reuse, which needs none"
+            f"--method {options.method} needs log-probabilities of given words, with parts before them taken out; no "
+            "server gives them: name a model in this process (--lm FOLDER), or take --method reuse, which needs none"
         )
-    require()
-    return load(options.lm, device=options.device, dtype=options.dtype)
+    return load_inside(options.lm, "tracer cite", device=options.device, dtype=options.dtype)
 
 
 def _add(path: Path, found: Cited, edges: Sequence[Edge]) -> None:

@@ -129,8 +129,8 @@ def _explained(held: Sequence[Held], options: Options) -> Iterator[Explanation]:
     from tracer.analyses.ranker import load as load_ranker
     from tracer.graph import dependency_graph
 
-    ranker = load_ranker(*_file(options.ranker)) if options.ranker else None
-    failure_model = load_failure(*_file(options.failure_model)) if options.failure_model else None
+    ranker = load_ranker(*read_file(options.ranker)) if options.ranker else None
+    failure_model = load_failure(*read_file(options.failure_model)) if options.failure_model else None
     for run, steps, kept in held:
         edges = kept if kept is not None else dependency_graph(steps, run.task)
         finding = blame(
@@ -146,7 +146,7 @@ def _explained(held: Sequence[Held], options: Options) -> Iterator[Explanation]:
         yield Explanation(run, steps, edges, finding)
 
 
-def _file(path: Path) -> tuple[str, str]:
+def read_file(path: Path) -> tuple[str, str]:
     """A file's text, and its name for messages."""
     try:
         return path.read_text(encoding="utf-8"), str(path)

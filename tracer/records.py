@@ -44,22 +44,32 @@ class Record(BaseModel):
         For the records that a log has one of per message, in kinds without default factories. All of its fields count
         as given, in one set for all records of the kind: no frozen record changes it, and a copy has its own.
         """
-        made = cls.__new__(cls)
+        made = _new(cls)
         defaults, names = _blank(cls)
-        _set(made, "__dict__", defaults | fields if len(fields) < len(defaults) else fields)
-        _set(made, "__pydantic_fields_set__", names)
-        _set(made, "__pydantic_extra__", None)
-        _set(made, "__pydantic_private__", None)
+        _set_fields(made, defaults | fields if len(fields) < len(defaults) else fields)
+        _set_given(made, names)
+        _set_extra(made, None)
+        _set_private(made, None)
         return made
 
 
-_set = object.__setattr__
+_new = object.__new__
+_set_fields, _set_given, _set_extra, _set_private = (
+    vars(BaseModel)[name].__set__  # the slots of every model, past the check that frozen ones make
+    for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
 
 
 @cache
 def _blank(kind: type[Record]) -> tuple[dict[str, Any], set[str]]:
-    """Every field of a kind in its order, with its default where it has one; and their names."""
-    return {name: field.default for name, field in kind.model_fields.items()}, set(kind.model_fields)
+    """Every field of a kind in its order, with its default where it has one; and their names.
+
+    The mapping is that of an object's attributes: copies of such a one share their keys, at a third of the memory.
+    """
+    blank = type(f"_Blank{kind.__name__}", (), {})()
+    for name, field in kind.model_fields.items():
+        setattr(blank, name, field.default)
+    return vars(blank), set(kind.model_fields)
 
 
 class Pointer(Record):
@@ -259,7 +269,8 @@ class Finding(Record):
     """In words: why inconclusive and what would settle it, or why no failure."""
     method: str
     probability_basis: str | None = None
-    """Where the probabilities come from: "in-domain", "out-of-domain", or None when the method gives none."""
+    """Where the probabilities come from: "in-domain", "out-of-domain", "measured", "uncalibrated" (a weight in them
+    was never fitted), or None when the method gives none."""
     basis_reason: str = ""
     outcome: Outcome = "unknown"
     p_failed: float | None = None
@@ -444,7 +455,7 @@ class Claim(Record):
 
     text: str
     logprob: float | None = None
-    """ln p of its words, and of the thoughts it rests on, given every source; in nats. None without a language model."""
+    """ln p of its words and of the thoughts it rests on, given every source; in nats. None without a language model."""
     alone: float | None = None
     """The same with no source."""
     rests_on: tuple[str, ...] = ()

@@ -27,6 +27,9 @@ class Fork(NamedTuple):
     prefix: tuple[Step, ...]
     edited: Step | None
     seed: int
+    begun: Step | None = None
+    """The next step as far as it stands: its agent, and a reasoning that breaks off. Its agent goes on from there; what
+    is lived holds the whole step, its beginning included. Only replayers that `continues` says so of are given any."""
 
     @property
     def kept(self) -> tuple[Step, ...]:
@@ -48,12 +51,13 @@ Replayer = Callable[[Sequence[Fork]], list[Lived]]
 
 It may have attributes: `batch`, how many forks it likes at once; `revision`, a text that changes when the system does,
 so that its forks are lived anew; `stand_in`, the model that speaks where the system itself cannot be run;
-`correct(prefix, step)`, the step as it should have been, or None.
+`correct(prefix, step)`, the step as it should have been, or None; `continues`, True where an agent can go on from the
+middle of its reasoning (`Fork.begun`).
 """
 Maker = Callable[[Recording, str], Replayer]
 """Gives the replayer of one run; the text is what the user wrote behind the built-in's name and a colon."""
 
-ASKED_FOR = frozenset({"seed", "run"})
+ASKED_FOR = frozenset({"seed", "run", "begun"})
 """Parameters that a function of the simple form may have besides; it gets them by name."""
 BATCH = 16
 """Forks that a replayer is given at once, where it does not say: so many a killed replay may lose."""
@@ -88,6 +92,11 @@ def load(name: str, recording: Recording) -> Replayer:
         known = ", ".join([*BUILT_IN, *offered])
         raise ReplayError(f"no replayer {name!r}: there are {known}, and your own as module:function")
     return adapted(named(name), name, recording)
+
+
+def continues(replayer: Replayer) -> bool:
+    """Whether it can go on from inside a step."""
+    return bool(getattr(replayer, "continues", False))
 
 
 def named(where: str) -> Any:

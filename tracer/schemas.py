@@ -6,12 +6,13 @@ steps are counted from 0, times are UTC.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
+from tracer.fleet import Gate, Patterns
 from tracer.records import (
     Anchors,
     Candidate,
@@ -20,6 +21,7 @@ from tracer.records import (
     Finding,
     Label,
     Outcome,
+    PathStep,
     Replayed,
     Run,
     Step,
@@ -28,6 +30,7 @@ from tracer.records import (
 )
 
 if TYPE_CHECKING:
+    from tracer.lm.endpoint import Endpoint
     from tracer.store import Mark, Summary
 
 
@@ -154,6 +157,38 @@ class Symptom(Form):
     step: int
 
 
+class Inside(Form):
+    """What `--drill` found inside the blamed step."""
+
+    model_config = ConfigDict(extra="allow")
+
+    step: int
+    words: str = Field(description="What was found, or why nothing could be.")
+    way: Literal["replay", "rewriting"] | None = Field(
+        default=None,
+        description="The run was lived again from inside the step, or a model rewrote the step; or neither.",
+    )
+    sentence: int | None = Field(default=None, description="From 0, among those of the reasoning; null: none of them.")
+    start: int | None = Field(
+        default=None, description="Characters of the reasoning, white space at its ends left out."
+    )
+    end: int | None = None
+    text: str | None = None
+    path: list[PathStep] = Field(description="From the sentence, by the step and the agents, to the symptom.")
+
+
+class TierRow(Form):
+    """What one tier of evidence says."""
+
+    model_config = ConfigDict(extra="allow")
+
+    tier: str
+    step: int | None
+    probability: float = Field(description="Of that step; for the judge its share of the votes.")
+    weight: float | None = Field(default=None, description="In the pool; null for the structure, which is its prior.")
+    gave: list[dict[str, float]] = Field(default=[], description="Nats that the tier gave to each candidate.")
+
+
 class BlameReport(Form):
     """`tracer blame`: which steps could be the root cause; `--all` prints one such object a line."""
 
@@ -162,18 +197,30 @@ class BlameReport(Form):
     verdict: Verdict
     verdict_reason: str
     method: str
-    probability_basis: str | None = Field(description="in-domain, out-of-domain, or null for methods that only rank.")
+    probability_basis: str | None = Field(
+        description="in-domain, out-of-domain, measured, uncalibrated (a weight that nobody fitted), "
+        "or null for methods that only rank."
+    )
     basis_reason: str
     outcome: Outcome
     p_failed: float | None = Field(description="P(the run failed), where the log does not say how it ended.")
     symptom: Symptom | None
     candidates: list[Candidate]
+    drill: Inside | None = Field(default=None, description="Null unless `--drill` went on inside the first candidate.")
+    tiers: list[TierRow] = Field(
+        default=[], description="What each tier named, cheapest first; empty for the log alone."
+    )
+    judge: dict[str, Any] | None = Field(
+        default=None, description="Votes, ballots with reasons and citations, what was cut and dropped, and the cost."
+    )
 
     @classmethod
     def of(cls, finding: Finding) -> Self:
         """The report of a finding."""
         symptom = None if finding.symptom is None else Symptom(step=finding.symptom)
-        return cls.model_validate(dict(finding) | {"symptom": symptom})
+        told = {name: finding.evidence.get(name) for name in ("drill", "judge")}
+        told["tiers"] = finding.evidence.get("tiers") or []
+        return cls.model_validate(dict(finding) | {"symptom": symptom} | told)
 
 
 class GraphNode(Form):
@@ -202,7 +249,7 @@ class StrictScore(Form):
     agent: float
     step: float
     step_ci: tuple[float, float] = Field(description="95 % interval of `step`.")
-    top3: float | None = Field(description="Null for methods that name one step only.")
+    top3: float | None = Field(description="Null for language models that name one step only.")
     top5: float | None
 
 
@@ -239,6 +286,10 @@ class WhoWhenReport(Form):
     schema_id: str = Field(default="urn:blametrace:schema:bench-whowhen:1", alias="schema")
     subsets: dict[str, SubsetScore]
     protocol: str
+    lm: dict[str, Any] | None = Field(
+        default=None,
+        description="The language model that was asked: method, answers by kind, tokens, seconds, twins, runs.",
+    )
 
 
 class AlarmRate(Form):
@@ -407,6 +458,59 @@ class TrainedFailure(Form):
     cross_validated: dict[str, float] = Field(description="AUROC, log-loss and rates of a 10-fold cross-validation.")
 
 
+class TrainedFusion(Form):
+    """`tracer train fusion`: the file, the judge's weight, and what it gains on held-out questions."""
+
+    fusion: str
+    runs: int
+    weight: float = Field(description="Of the judge beside the ranker; 0: its answers did not help.")
+    weights_of_folds: list[float]
+    log_loss: float = Field(description="Per run, held out, with the judge.")
+    log_loss_without: float
+    gain: float = Field(description="log_loss_without - log_loss, nats per run.")
+    gain_ci: tuple[float, float] = Field(description="95 % interval of `gain`, over questions.")
+
+
+class CapabilityRow(Form):
+    """One thing that a server can do, or cannot."""
+
+    name: str
+    has: bool = Field(description="Whether it was proven, by what came back.")
+    found: str = Field(description="What was seen.")
+    instead: str = Field(description="What is done where it is lacking.")
+
+
+class LmCheck(Form):
+    """`tracer lm check`: what a model behind a server can do."""
+
+    model: str
+    revision: str = Field(description="Of what it writes greedily; another one means other weights.")
+    urls: list[str]
+    window: int | None = Field(description="Tokens of the longest text; null where the server does not tell.")
+    concurrency: int = Field(description="Requests that each server is given at a time.")
+    usable: bool = Field(description="Whether it continues texts or answers messages at all.")
+    capabilities: list[CapabilityRow]
+
+    @classmethod
+    def of(cls, lm: Endpoint, progress: Callable[[str, int, int], None]) -> Self:
+        """Ask for every capability."""
+        from tracer.lm.capabilities import PROBES
+
+        found = []
+        for done, name in enumerate(PROBES):
+            progress(name, done, len(PROBES))
+            found.append(CapabilityRow.model_validate(lm.server[name]._asdict()))
+        return cls(
+            model=lm.model,
+            revision=lm.revision,
+            urls=list(lm.pool.urls),
+            window=lm.window,
+            concurrency=lm.concurrency or lm.pool.settings.concurrency,
+            usable=lm.server.has("completions") or lm.server.has("chat"),
+            capabilities=found,
+        )
+
+
 class Removed(Form):
     """`tracer runs rm`: the runs that were dropped."""
 
@@ -465,6 +569,7 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "demo": (DemoReport, 1),
     "train-ranker": (TrainedRanker, 1),
     "train-failure": (TrainedFailure, 1),
+    "train-fusion": (TrainedFusion, 1),
     "bench-whowhen": (WhoWhenReport, 1),
     "bench-alarms": (AlarmsReport, 1),
     "bench-pocket": (PocketReport, 1),
@@ -472,7 +577,10 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "bench-resampling": (ResamplingBench, 1),
     "anchors": (Anchors, 1),
     "cite": (Cited, 1),
+    "lm-check": (LmCheck, 1),
     "replay": (Replayed, 1),
+    "patterns": (Patterns, 1),
+    "gate": (Gate, 1),
     "synth": (SynthReport, 1),
     "db-verify": (Verified, 1),
     "db-export": (Exported, 1),

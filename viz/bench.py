@@ -41,6 +41,19 @@ def alarms_report(result: Mapping[str, Any]) -> RenderableType:
     return Text("\n".join(lines))
 
 
+def sources_report(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """The exact step by what the ranker was trained on and tested on, in percent with 95 % intervals."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for place, heading in enumerate(("trained on", "tested on", "runs", "step, %", "log loss")):
+        table.add_column(heading, justify="right" if place > 1 else "left")
+    for row in rows:
+        low, high = row["interval"]
+        loss = "–" if row["log_loss"] is None else f"{row['log_loss']:.3f}"
+        step = f"{_pc(row['step'])} [{_pc(low)}, {_pc(high)}]"
+        table.add_row(row["trained_on"], row["tested_on"], str(row["n"]), step, loss)
+    return table
+
+
 def pocket_report(result: Mapping[str, Any]) -> RenderableType:
     """Shares of problems solved, in percent with 95 % intervals."""
     lines = [
@@ -88,6 +101,8 @@ def _heading(name: str, subset: Mapping[str, Any], protocol: str) -> Text:
     words = f"{name} · {subset['n']} runs · protocol {protocol}"
     if subset["in_sample"]:
         words += f" · {subset['in_sample']} in-sample runs left out"
+    if "lm" in subset:
+        words += f" · {subset['lm']['runs']} asked of a model"
     return Text(words, style="bold")
 
 
@@ -136,12 +151,37 @@ def _notes(subset: Mapping[str, Any]) -> list[RenderableType]:
             f"ranker: calibration slope {_range(slope)} (1 is right), intercept {_range(intercept)} (0 is right); "
             f"commits itself on {_pc(ranker['coverage'])} %, right in {_pc(ranker['step_when_claimed'])} % of those"
         )
-    for name, differences in subset.get("ranker_minus", {}).items():
-        told = ", ".join(f"{key} {_points(found)}" for key, found in differences.items())
-        lines.append(f"ranker minus {name}, points, paired over questions: {told}")
+    for ours, compared in (("ranker", "ranker_minus"), (_asked(subset), "lm_minus")):
+        for name, differences in subset.get(compared, {}).items():
+            told = ", ".join(f"{key} {_points(found)}" for key, found in differences.items())
+            lines.append(f"{ours} minus {name}, points, paired over questions: {told}")
+    lines += _language_model(subset["lm"]) if "lm" in subset else []
     for defect in subset["label_defects"]:
         lines.append(f"label defect: {clean(defect['source'])} step {defect['step']}: {clean(defect['defect'])}")
     return [Text(f"  {line}", style="dim") for line in lines]
+
+
+def _asked(subset: Mapping[str, Any]) -> str:
+    return str(subset["lm"]["method"]) if "lm" in subset else ""
+
+
+def _language_model(told: Mapping[str, Any]) -> list[str]:
+    """What was asked of a language model, what it took, and whether it listens to bystanders."""
+    cost, answers, quotes = told["cost"], told["answers"], told["quotes"]
+    seen = f"with{'' if told['ground_truth'] else 'out'} the right answer"
+    lines = [
+        f"{told['method']} by {clean(told['name'])}, {seen}: {told['runs']} runs, {cost['requests']:,} requests, "
+        f"about {cost['read']:,} tokens read, {cost['written']:,} written, {cost['seconds']:,.1f} s of waiting",
+        f"answers: {answers['named']} name a step, {answers['abstained']} abstain, {answers['unreadable']} unreadable, "
+        f"{answers['unfit']} do not fit; citations: {quotes['held']} stand in their step, {quotes['dropped']} dropped; "
+        f"{told['runs_cut']} runs were cut to the window",
+    ]
+    if twins := told.get("twins"):
+        lines.append(
+            f"a bystander that argues who is guilty sways the answer in {_with_ci(twins, 'swayed')} of {twins['runs']} "
+            f"runs, {twins['followed']} times to the step that it accuses"
+        )
+    return lines
 
 
 def _second(second: Mapping[str, Any]) -> list[RenderableType]:
@@ -155,7 +195,9 @@ def _second(second: Mapping[str, Any]) -> list[RenderableType]:
     return [Text(line) for line in lines]
 
 
-def _pc(share: float) -> str:
+def _pc(share: float | None) -> str:
+    if share is None:
+        return "–"
     return f"{100 * share:.0f}" if share in {0, 1} else f"{100 * share:.1f}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -16,12 +16,12 @@ def world_report(result: Mapping[str, Any]) -> RenderableType:
     """Every method with its levels, the edges by origin, and what came of the other runs."""
     methods = _table("method", *_LEVELS, "forks")
     for name, figures in result["methods"].items():
-        interval = result["intervals"][name]["step"]
-        step = f"{_share(figures['step'])} [{_share(interval[0])}, {_share(interval[1])}]" if interval else "–"
+        step = _between(figures["step"], result["intervals"][name]["step"])
         methods.add_row(name, step, *(_share(figures[level]) for level in _LEVELS[1:]), _forks(figures["forks"]))
     edges = _table("edges", "precision", "recall", "F1", "precision, indirect ones too")
     for origin, figures in result["edges"].items():
-        edges.add_row(origin, *(_share(figures[key]) for key in ("precision", "recall", "f1", "through")))
+        held = (_between(figures[key], figures[f"{key}_interval"]) for key in ("precision", "recall"))
+        edges.add_row(origin, *held, *(_share(figures[key]) for key in ("f1", "through")))
     passing, diffuse = result["passing"], result["diffuse"]
     curve = ", ".join(f"{_share(point['step'])} at {point['forks']}" for point in result["budget"])
     words = [
@@ -32,6 +32,10 @@ def world_report(result: Mapping[str, Any]) -> RenderableType:
         f"[{_share(passing['interval'][0])}, {_share(passing['interval'][1])}]",
     ]
     return Group(methods, Text(), edges, Text(), Text("\n".join(words)))
+
+
+def _between(value: float | None, interval: Sequence[float] | None) -> str:
+    return f"{_share(value)} [{_share(interval[0])}, {_share(interval[1])}]" if interval else "–"
 
 
 def falls_report(result: Mapping[str, Any]) -> RenderableType:

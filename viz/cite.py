@@ -13,18 +13,29 @@ from tracer.text import clean, one_line
 from tracer.viz.wording import agent, count
 
 _TOP = 3
+_SHOWN = 12
+"""Claims, those that are unsupported before all others; the rest is only in the JSON."""
 _LEAST = 0.02
 """Of all that sources do to a claim; what does less is only in the JSON."""
+_NATS = 0.1
+"""What a source must give at least, where scores are in nats."""
 BAR = 8
 
 
 def cite_report(found: Cited, *, width: int) -> RenderableType:
     """What is unsupported first, then every claim with its sources, then the check."""
     parts: list[RenderableType] = [_headline(found), _facts(found)]
-    for claim in found.claims or (found.whole,):
+    shown = sorted(found.claims, key=lambda claim: not claim.unsupported)[:_SHOWN]
+    for claim in sorted(shown, key=found.claims.index):
         parts += [Text(), *_claim(claim, found, width)]
+    if len(found.claims) > _SHOWN:
+        parts += [Text(), Text(f"and {count(len(found.claims) - _SHOWN, 'claim')} more", style="dim")]
     if len(found.claims) > 1:
-        parts += [Text(), Text("The whole step, with what it thought", style="bold"), _sources(found.whole, width)]
+        parts += [
+            Text(),
+            Text("The whole step, with what it thought", style="bold"),
+            _sources(found.whole, found, width),
+        ]
     parts += [Text(), *(_check(found.check, found) if found.check else ())]
     return Group(*parts, *(Text(clean(note), style="dim") for note in found.notes))
 
@@ -53,11 +64,12 @@ def _claim(claim: Claim, found: Cited, width: int) -> Iterator[RenderableType]:
             yield Text(f"  {values}: only what it said itself in step {claim.said_before}", style="yellow")
     if claim.rests_on and found.model:
         yield Text(f"  rests on its thought “{one_line(claim.rests_on[-1], max(20, width - 26))}”", style="dim")
-    yield _sources(claim, width)
+    yield _sources(claim, found, width)
 
 
-def _sources(claim: Claim, width: int) -> RenderableType:
-    shown = [each for each in claim.sources if each.share >= _LEAST][:_TOP]
+def _sources(claim: Claim, found: Cited, width: int) -> RenderableType:
+    least = _NATS if found.model else 0.0
+    shown = [each for each in claim.sources if each.share >= _LEAST and each.score >= least][:_TOP]
     if not shown:
         return Text("  no source moves it", style="dim")
     table = Table.grid(padding=(0, 1, 0, 0))
@@ -89,7 +101,7 @@ def _check(check: Faithfulness, found: Cited) -> Iterator[Text]:
         yield Text("  the sources move it too little for more")
         return
     yield Text(
-        f"  predicted and true log-odds over {check.choices} fresh choices of sources: "
-        f"rho {check.lds:.2f} [{check.lds_low:.2f}, {check.lds_high:.2f}]"
+        f"  over {check.choices} fresh choices of sources, predicted and true log-odds agree with "
+        f"rho\n  {check.lds:.2f} [{check.lds_low:.2f}, {check.lds_high:.2f}]"
     )
     yield Text(f"  deletion area {check.deletion:.2f} (small is good), insertion area {check.insertion:.2f} (large is)")

@@ -7,7 +7,10 @@ from typing import Any
 
 from tracer.records import Anchors, AnchorSentence, Candidate, Finding
 from tracer.text import clean, one_line
-from tracer.viz.wording import tier_lines
+from tracer.viz.wording import count, tier_lines
+
+QUOTES = 3
+"""Citations of the judge that are shown for a candidate."""
 
 
 def tiers(candidate: Candidate, finding: Finding, anchors: Sequence[Anchors] = ()) -> list[dict[str, Any]]:
@@ -15,13 +18,30 @@ def tiers(candidate: Candidate, finding: Finding, anchors: Sequence[Anchors] = (
     measured = [*_replayed(candidate, finding), *(line for found in anchors if (line := _measured(found)))]
     return [
         {"name": "structure", "asked": True, "lines": [*_structure(candidate, finding), *_graph(candidate, finding)]},
-        {"name": "judge", "asked": False, "lines": ["not asked: it needs a language model"]},
+        {"name": "judge", "asked": bool(finding.evidence.get("judge")), "lines": _judged(candidate, finding)},
         {
             "name": "intervention",
             "asked": bool(measured),
             "lines": measured or ["nothing was replayed, hidden or written anew for this step"],
         },
     ]
+
+
+def _judged(candidate: Candidate, finding: Finding) -> list[str]:
+    """Votes for the step, the first reason and the citations that were found in it."""
+    told = finding.evidence.get("judge")
+    if not told:
+        return ["not asked: it needs a language model"]
+    ballots = [each for each in told["ballots"] if each.get("step") == candidate.step]
+    if not ballots and candidate.step not in told["offered"]:
+        return ["not offered to it"]
+    lines = [f"{len(ballots)} of {told['samples']} samples of {clean(str(told['model']))} name it"]
+    lines += [f"“{one_line(str(ballots[0]['reason']), 300)}”"] if ballots and ballots[0].get("reason") else []
+    quotes = dict.fromkeys(one_line(str(quote), 120) for each in ballots for quote in each.get("quotes", ()))
+    lines += [f"cites “{quote}”" for quote in list(quotes)[:QUOTES]]
+    if dropped := sum(int(each.get("dropped", 0)) for each in ballots):
+        lines.append(f"{count(dropped, 'citation')} that the step does not hold dropped")
+    return lines
 
 
 def _replayed(candidate: Candidate, finding: Finding) -> list[str]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from tracer.records import Candidate, Edge, EdgeOrigin, Finding, PathStep, Run, Step
 from tracer.text import clean, one_line
 
 ORIGINS: Final[dict[EdgeOrigin, str]] = {
     "declared": "the log says so (call id, reply, hand-off, mention)",
-    "reused": "words first seen there stand here again",
+    "reused": "words told there stand here again",
     "similar": "says the same in other words",
     "measured": "an intervention moved it",
 }
@@ -28,6 +28,7 @@ _BASES: Final[dict[str, str]] = {
     "in-domain": "The figures were fitted on failed runs of this kind, which people had labelled",
     "out-of-domain": "This run is unlike those the figures were fitted on: trust their order more than their size",
     "measured": "The figures are what is left of the doubt after living the run again",
+    "uncalibrated": "The figures rest on a weight that was never fitted: trust their order more than their size",
 }
 GRAPH_NOTE: Final = "The graph explains how an error travelled; it is not where the accuracy of the ranking comes from."
 
@@ -177,6 +178,8 @@ def claims(finding: Finding) -> list[str]:
         ]
     else:
         lines = [f"The method {clean(finding.method)} only ranks: it gives no probabilities.", *lines]
+    if finding.evidence.get("judge"):
+        lines.append("The judge's votes are one model's opinion, asked several times; its interval says nothing else.")
     replayed = finding.evidence.get("replay")
     if replayed:
         told = count(int(replayed["forks"]), "fork")
@@ -188,4 +191,14 @@ def tier_lines(finding: Finding) -> list[str]:
     """What each tier named, cheapest first; the last one counts."""
     told = finding.evidence.get("tiers") or ()
     width = max((len(str(each["tier"])) for each in told), default=0)
-    return [f"{each['tier']:<{width}}  step {each['step']} ({percent(each['probability'])})" for each in told]
+    return [f"{each['tier']:<{width}}  {_named(each)}" for each in told]
+
+
+def _named(tier: Mapping[str, Any]) -> str:
+    """The step that a tier named, how surely, and what it gave to the first candidate."""
+    if tier["step"] is None:
+        return clean(str(tier.get("words") or "no step"))
+    told = clean(str(tier.get("words") or percent(tier["probability"])))
+    gave = next(iter(tier.get("gave") or ()), None)
+    odds = f"; to step {gave['step']} {gave['nats']:+.2f} nats at weight {tier['weight']:g}" if gave else ""
+    return f"step {tier['step']} ({told}){odds}"

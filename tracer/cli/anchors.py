@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.options import AsJson, Db
-from tracer.cli.output import ProgressBar, hint, print_json, print_report, report_width
+from tracer.cli.output import ProgressBar, hint, print_json, print_report, report_width, warn
 from tracer.errors import TracerError
 from tracer.text import safe_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tracer.anchor_options import Expected
     from tracer.records import Anchors
 
 COMPARE = "compare"
+LONG = 20.0
+"""Seconds from which on a job is foretold."""
 
 
 def anchors(
@@ -31,7 +34,12 @@ def anchors(
         str, typer.Option("--method", help="suppress, receivers, surprisal, forced, resample, or all of them.")
     ] = "suppress",
     lm: Annotated[
-        str, typer.Option("--lm", metavar="MODEL", help="pocket, a folder, or a Hugging Face model on this machine.")
+        str,
+        typer.Option(
+            "--lm",
+            metavar="MODEL",
+            help="pocket, a folder, a Hugging Face model on this machine, or a server: URL#MODEL.",
+        ),
     ] = "pocket",
     device: Annotated[
         str | None, typer.Option("--device", help="cpu, cuda, ... Default: a GPU where there is one.")
@@ -96,11 +104,17 @@ def anchors(
         rollouts, budget_tokens, ci_width, temperature, top_p, max_tokens, seed, outcome, answer, similarity, paper
     )
     with ProgressBar("anchors") as progress:
-        found = anchor_all(target, database, Options(method, lm, device, dtype, asked), progress)
+        found = anchor_all(target, database, Options(method, lm, device, dtype, asked), progress, _foretell)
     for each in found:
         _print(each, as_json, alone=len(found) == 1)
     if not as_json:
         hint("`--json` gives every figure, `--method` another view, `tracer anchors compare` how far the views agree")
+
+
+def _foretell(expected: Expected) -> None:
+    """Before a long job, say what it takes and that it may be broken off."""
+    if expected.seconds is not None and expected.seconds > LONG:
+        warn(f"{expected.words}; Ctrl-C keeps what is drawn, and --budget-tokens draws less")
 
 
 def _print(found: Anchors, as_json: bool, alone: bool) -> None:

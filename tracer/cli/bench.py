@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +15,7 @@ from tracer.cli.options import AsJson
 from tracer.cli.output import ProgressBar, print_report
 
 if TYPE_CHECKING:
+    from tracer.analyses.bench_whowhen import Judging
     from tracer.records import Recording
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -24,6 +27,15 @@ class Protocol(StrEnum):
     shipped = "shipped"
     cv = "cv"
     transfer = "transfer"
+
+
+class Judge(StrEnum):
+    """How a chat model is asked."""
+
+    judge = "judge"
+    all_at_once = "all-at-once"
+    step_by_step = "step-by-step"
+    binary_search = "binary-search"
 
 
 @app.callback()
@@ -45,29 +57,117 @@ def whowhen(
     second_labels: Annotated[
         Path | None, typer.Option("--second-labels", metavar="FILE", help="A second team's labels of the same runs.")
     ] = None,
+    lm: Annotated[
+        str | None,
+        typer.Option("--lm", metavar="URL#MODEL", help="Ask a chat model about every run, too, as --method says."),
+    ] = None,
+    method: Annotated[
+        Judge | None,
+        typer.Option(
+            "--method",
+            help="judge: the model compares what the ranker proposes; the others: the protocols of Who&When. "
+            "Default: judge.",
+        ),
+    ] = None,
+    ground_truth: Annotated[
+        bool, typer.Option("--ground-truth", help="Show the model the right answer of each task.")
+    ] = False,
+    samples: Annotated[int, typer.Option("--samples", min=1, help="How often the judge votes on each run.")] = 5,
+    twins: Annotated[
+        bool,
+        typer.Option(
+            "--twins", help="Ask twice more, with a bystander who argues who is guilty and with a silent one."
+        ),
+    ] = False,
+    parallel: Annotated[int, typer.Option("--parallel", min=1, max=256, help="Runs judged at a time.")] = 8,
+    journal: Annotated[
+        Path,
+        typer.Option("--journal", metavar="FILE", help="Where answers are kept as they come; it goes on from there."),
+    ] = Path("bench-whowhen.journal"),
     as_json: AsJson = False,
 ) -> None:
     """Score every method on labelled runs.
 
-    Strict equality and the benchmark's official scorer side by side, with intervals, calibration and baselines.
+    Strict equality and the benchmark's official scorer side by side, with intervals, calibration and baselines. With
+    --lm a chat model is asked as well, with tokens and time beside its accuracy; after Ctrl-C the same command goes on.
 
     \b
     Example: tracer bench whowhen whowhen/ --protocol cv
+    Example: tracer bench whowhen whowhen/ --lm http://127.0.0.1:8000/v1 --method all-at-once
     """
     from tracer.analyses.bench_whowhen import bench as run_bench
+    from tracer.errors import TracerError
     from tracer.text import safe_json
     from tracer.viz.bench import bench_report
 
     recordings = labelled(folder)
     second = read_text(second_labels) if second_labels else None
-    with ProgressBar("scoring") as progress:
-        result = run_bench(recordings, protocol.value, second, lambda done, total: progress("fold", done, total))
+    if lm is None and (method or ground_truth or twins):
+        raise TracerError(
+            "--method, --ground-truth and --twins are for a chat model: add --lm http://HOST:PORT/v1#MODEL"
+        )
+    with ExitStack() as stack:
+        progress = stack.enter_context(ProgressBar("scoring"))
+        judging = None
+        if lm is not None:
+            judging = stack.enter_context(
+                _judging(lm, (method or Judge.judge).value, ground_truth, samples, twins, parallel, journal)
+            )
+            judging = judging._replace(progress=lambda done, total: progress("runs judged", done, total))
+        result = run_bench(
+            recordings, protocol.value, second, lambda done, total: progress("fold", done, total), judging
+        )
     if as_json:
         import json
 
         print(safe_json(json.dumps(result, indent=2)))
     else:
         print_report(bench_report(result))
+
+
+@contextmanager
+def _judging(
+    lm: str, method: str, ground_truth: bool, samples: int, twins: bool, parallel: int, journal: Path
+) -> Iterator[Judging]:
+    """A chat model and the journal of its answers, until the block ends."""
+    from tracer.analyses.bench_journal import BenchJournal
+    from tracer.analyses.bench_judge import Ways
+    from tracer.analyses.bench_whowhen import Judging
+    from tracer.analyses.interview import Asking
+    from tracer.cli.output import warn
+    from tracer.judging import chat_model
+
+    with chat_model(lm) as model, BenchJournal(journal) as kept:
+        try:
+            yield Judging(Ways(Asking(model, samples=samples), method, ground_truth, twins, parallel), kept)
+        except BaseException:
+            if kept.values:
+                warn(f"{len(kept.values)} answers are kept in {journal}: the same command goes on from there")
+            raise
+
+
+@app.command()
+def sources(
+    first: Annotated[Path, typer.Argument(metavar="FIRST", help="Labelled runs: a folder, or runs of the world.")],
+    second: Annotated[Path, typer.Argument(metavar="SECOND", help="Others.")],
+    as_json: AsJson = False,
+) -> None:
+    """Train the ranker on one source of labelled runs, on the other, or on both, and test it on each.
+
+    \b
+    Example: tracer bench sources whowhen/ world.jsonl.gz
+    """
+    import json
+
+    from tracer.analyses.bench_sources import bench_sources
+    from tracer.analyses.cases import prepare
+    from tracer.viz.bench import sources_report
+
+    rows = bench_sources(*([prepare(each) for each in labelled(path)] for path in (first, second)))
+    if as_json:
+        print(json.dumps({"first": str(first), "second": str(second), "rows": rows}, indent=2))
+    else:
+        print_report(sources_report(rows))
 
 
 @app.command()
@@ -252,13 +352,23 @@ def read(paths: list[Path]) -> list[Recording]:
 
 
 def labelled(folder: Path) -> list[Recording]:
-    """Every labelled run below a folder."""
+    """Every labelled run below a folder, or in a file of the agent world that has its labels beside it."""
     from tracer.errors import BadInputError
 
-    found = [recording for recording in read([folder]) if recording.run.labels]
+    found = _of_the_world(folder) or [recording for recording in read([folder]) if recording.run.labels]
     if not found:
-        raise BadInputError(f"{folder}: no labelled run in it; give a folder of Who&When files")
+        raise BadInputError(
+            f"{folder}: no labelled run in it; give a folder of Who&When files, or world runs beside their labels"
+        )
     return found
+
+
+def _of_the_world(path: Path) -> list[Recording]:
+    """The runs of a file whose labels lie beside it; none where there are none."""
+    from tracer.analyses.truth import beside, labelled
+    from tracer.analyses.world_labels import read_labels
+
+    return labelled(read([path]), read_labels(beside(path))) if path.is_file() and beside(path).is_file() else []
 
 
 def read_text(path: Path) -> str:

@@ -67,6 +67,15 @@ def blame(
         str | None,
         typer.Option("--lm", metavar="MODEL", help="Let a language model read the run, too: pocket, or one on disk."),
     ] = None,
+    judge: Annotated[
+        bool,
+        typer.Option("--judge", help="Let the chat model at --lm http://HOST:PORT/v1#MODEL compare the candidates."),
+    ] = False,
+    samples: Annotated[int, typer.Option("--samples", min=1, help="How often the judge votes.")] = 5,
+    fusion: Annotated[
+        Path | None,
+        typer.Option("--fusion", metavar="FILE", help="A weight of the judge that `tracer train fusion` fitted."),
+    ] = None,
     replay: Annotated[
         bool, typer.Option("--replay", help="Live the run again to measure which step broke it.")
     ] = False,
@@ -75,7 +84,7 @@ def blame(
         typer.Option("--with", metavar="REPLAYER", help="Who runs your system again, as in `tracer replay`."),
     ] = None,
     budget: Annotated[
-        int | None, typer.Option("--budget", min=1, help="Live at most so many forks. Default: 75.")
+        int | None, typer.Option("--budget", min=1, help="Live at most so many forks. Default: 90.")
     ] = None,
     truth: Annotated[
         Truth,
@@ -85,6 +94,10 @@ def blame(
             help="What a good end is. outcome: the right one; agreement: any other answer than the recorded one.",
         ),
     ] = Truth.outcome,
+    white_box: Annotated[
+        Path | None,
+        typer.Option("--white-box", metavar="FILE", help="Weights for --lm that `tracer train white-box` made."),
+    ] = None,
     drill: Annotated[bool, typer.Option("--drill", help="Go on inside the blamed step, to the sentence.")] = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one self-contained HTML file.")
@@ -96,10 +109,12 @@ def blame(
 
     With a probability, what speaks for each step, and the way from the cause to the symptom.
 
-    The log alone gives a first order; --lm lets a model read the run, --replay lives it again and measures.
+    The log alone gives a first order; --lm lets a model read the run, --judge lets one compare the candidates,
+    --replay lives the run again and measures.
 
     \b
     Example: tracer blame --html report.html
+    Example: tracer blame @last --judge --lm http://127.0.0.1:8000/v1
     Example: tracer blame @last --replay --with my_app:replay --drill
     """
     from tracer.causal_blame import Causal, explain_causally
@@ -110,7 +125,11 @@ def blame(
     options = Options(method, assume.value if assume else None, top, ranker, failure_model)
     if replay != bool(replayer):
         raise TracerError("--replay and --with belong together: --replay --with module:function lives the run again")
-    causal = Causal(replayer, budget, truth.value, lm, drill)
+    if white_box and not lm:
+        raise TracerError("--white-box weighs what a model makes of the run: name one with --lm")
+    if fusion and not judge:
+        raise TracerError("--fusion weighs the judge: add --judge --lm http://HOST:PORT/v1#MODEL")
+    causal = Causal(replayer, budget, truth.value, lm, drill, judge, samples, fusion, white_box)
     if every:
         if address or html or causal.asked:
             given = "RUN" if address else "--html" if html else "--lm, --replay and --drill"

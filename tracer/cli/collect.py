@@ -64,12 +64,17 @@ def _print(what: str, figures: dict[str, Any]) -> None:
             hint("set OTEL_EXPORTER_OTLP_ENDPOINT to it for your agents; `tracer watch` shows their runs; Ctrl-C ends")
         case "imported":
             names = ("runs", "steps", "spans")
-            print("added " + ", ".join(f"{figures[name]:,} {name}" for name in names), flush=True)
+            print("added " + ", ".join(_counted(figures[name], name) for name in names), flush=True)
         case "trouble":
             warn(figures["error"])
         case "stopped":
             print(
-                f"received {figures['spans']:,} spans and {figures['events']:,} events; "
-                f"rejected {figures['rejected']:,}, refused {figures['refused']:,} requests",
+                f"received {_counted(figures['spans'], 'spans')} and {_counted(figures['events'], 'events')}; "
+                f"rejected {figures['rejected']:,}, refused {_counted(figures['refused'], 'requests')}",
                 flush=True,
             )
+
+
+def _counted(count: int, things: str) -> str:
+    """`1 span`, `2,000 spans`"""
+    return f"{count:,} {things.removesuffix('s') if count == 1 else things}"

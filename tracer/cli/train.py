@@ -1,4 +1,4 @@
-"""`tracer train`: fit the ranker, or P(failed), on labelled runs."""
+"""`tracer train`: fit the ranker, P(failed), or the judge's weight, on labelled runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tracer.cli.bench import labelled, read
+from tracer.cli.bench import labelled, read, read_text
 from tracer.cli.options import AsJson
 from tracer.cli.output import hint
 
@@ -25,7 +25,13 @@ def train() -> None:
 
 @app.command()
 def ranker(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of labelled runs in Who&When form.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATHS...",
+            help="Folders of labelled runs in Who&When form; runs of the agent world with their labels beside them.",
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the ranker goes.")] = Path(
         "ranker.json"
     ),
@@ -37,6 +43,7 @@ def ranker(
 
     \b
     Example: tracer train ranker whowhen/ -o ranker.json
+    Example: tracer train ranker whowhen/ world.jsonl.gz -o both.json
     """
     from tracer.analyses.cases import prepare
     from tracer.analyses.train_ranker import train as fit
@@ -44,9 +51,9 @@ def ranker(
     from tracer.files import require_file, write_whole
 
     require_file(output, "ranker.json")
-    cases = [prepare(recording) for recording in labelled(folder)]
+    cases = [prepare(recording) for path in paths for recording in labelled(path)]
     trained = fit(cases)
-    record = training_record(cases, trained, folder.name)
+    record = training_record(cases, trained, " ".join(path.name for path in paths))
     write_whole(output, f"{trained.model.model_dump_json(indent=2)}\n".encode())
     write_whole(output.with_suffix(".training.json"), f"{json.dumps(record, indent=1)}\n".encode())
     if as_json:
@@ -57,6 +64,47 @@ def ranker(
         f"cross-validated log-loss {trained.log_loss:.3f} at strength {trained.strength:g}"
     )
     hint(f"`tracer blame --ranker {output}` uses it")
+
+
+@app.command("white-box")
+def white_box(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="RUNS...", help="Runs of the agent world with their labels beside them.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the weights go.")] = Path(
+        "white_box.json"
+    ),
+    lm: Annotated[
+        str, typer.Option("--lm", metavar="MODEL", help="The language model that reads the runs.")
+    ] = "pocket",
+    as_json: AsJson = False,
+) -> None:
+    """Train the weights of `tracer blame --lm`, on runs whose true cause was measured.
+
+    \b
+    Example: tracer train white-box world.jsonl.gz -o white_box.json
+    """
+    from tracer.cli.output import ProgressBar
+    from tracer.files import require_file, write_whole
+    from tracer.lm import load_inside
+
+    require_file(output, "white_box.json")
+    model = load_inside(lm, "The white-box tier of blame")
+    runs = [recording for path in paths for recording in labelled(path)]
+    from tracer.analyses.white_box import read_case, train
+
+    with ProgressBar("reading") as progress:
+        cases = []
+        for number, recording in enumerate(runs, 1):
+            cases.append(read_case(model, recording))
+            progress("run", number, len(runs))
+    trained = train(cases, model.name)
+    write_whole(output, f"{trained.model_dump_json(indent=2)}\n".encode())
+    if as_json:
+        print(trained.model_dump_json(indent=2))
+        return
+    print(f"trained on {trained.runs} runs; step first in {trained.cross_validated:.0%} of those held out")
+    hint(f"`tracer blame --lm {lm} --white-box {output}` uses it")
 
 
 @app.command()
@@ -84,3 +132,51 @@ def failure(
     figures = model.training["cross_validated"]
     print(f"trained on {model.training['runs']} runs; cross-validated AUROC {figures['auroc']:.3f}")
     hint(f"`tracer blame --failure-model {output}` uses it")
+
+
+@app.command()
+def fusion(
+    bench: Annotated[
+        Path, typer.Argument(metavar="BENCH.json", help="What `tracer bench whowhen DIR --lm URL --json` printed.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the weights go.")] = Path(
+        "fusion.json"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Fit the judge's weight beside the ranker.
+
+    By maximum likelihood; the log-loss of held-out questions is told with the judge and without.
+
+    \b
+    Example: tracer train fusion bench.json -o fusion.json
+    """
+    from tracer.analyses.train_fusion import train as fit
+    from tracer.files import require_file, write_whole
+
+    require_file(output, "fusion.json")
+    trained = fit(read_text(bench), str(bench))
+    fitted = trained.fusion.fitted
+    assert fitted is not None
+    write_whole(output, f"{trained.fusion.model_dump_json(indent=2)}\n".encode())
+    told = {
+        "runs": fitted.runs,
+        "weight": trained.fusion.weights["judge"],
+        "weights_of_folds": trained.weights,
+        "log_loss": fitted.log_loss,
+        "log_loss_without": fitted.log_loss_without,
+        "gain": trained.gain.value,
+        "gain_ci": [trained.gain.low, trained.gain.high],
+    }
+    if as_json:
+        print(json.dumps({"fusion": str(output), **told}, indent=2))
+        return
+    low, high = trained.gain.low, trained.gain.high
+    print(
+        f"judge's weight {told['weight']:.2f}, fitted on {fitted.runs} runs; held-out log-loss {fitted.log_loss:.3f} "
+        f"with the judge, {fitted.log_loss_without:.3f} without: "
+        f"gain {trained.gain.value:+.3f} [{low:+.3f}, {high:+.3f}]"
+    )
+    if low <= 0:
+        print("the gain may be none: the judge was not shown to help")
+    hint(f"`tracer blame --judge --lm URL --fusion {output}` uses it")

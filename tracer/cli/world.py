@@ -55,6 +55,9 @@ def labels(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: RUNS with the ending .labels.jsonl.")
     ] = None,
     n: Annotated[int, typer.Option("--n", min=0, help="Label the first so many failed runs; 0: all.")] = 0,
+    sentences: Annotated[
+        bool, typer.Option("--sentences", help="Measure only the sentences of these labels anew; their steps stay.")
+    ] = False,
     jobs: Jobs = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -66,13 +69,15 @@ def labels(
     \b
     Example: tracer bench world-labels world.jsonl.gz --n 40
     """
-    from tracer.analyses.world_labels import label_all, summary
+    from tracer.analyses.truth import beside
+    from tracer.analyses.world_labels import label_all, sentences_all, summary
     from tracer.files import require_file
 
-    goal = output or path.with_name(f"{path.name.partition('.')[0]}.labels.jsonl")
+    goal = output or beside(path)
     require_file(goal, "world.labels.jsonl")
     with ProgressBar("labelling") as progress:
-        found = label_all(failures(path)[: n or None], goal, jobs, progress)
+        work = sentences_all if sentences else label_all
+        found = work(failures(path)[: n or None], goal, jobs, progress)
     result: dict[str, Any] = {"labels": str(goal), **summary(found)}
     if as_json:
         print(json.dumps(result, indent=2))
@@ -88,7 +93,10 @@ def failures(path: Path) -> list[Recording]:
 
 
 def bench(
-    n: Annotated[int, typer.Option("--n", min=1, help="How many failed runs, and as many successful ones.")] = 40,
+    n: Annotated[int, typer.Option("--n", min=0, help="How many failed runs.")] = 40,
+    successful: Annotated[
+        int | None, typer.Option("--successful", min=0, help="How many successful runs. Default: as many.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, max=9000, help="Other seeds give other worlds.")] = 0,
     jobs: Jobs = 0,
     as_json: AsJson = False,
@@ -100,6 +108,7 @@ def bench(
 
     \b
     Example: tracer bench world --n 20 --seed 3
+    Example: tracer bench world --n 0 --successful 200
     """
     from tracer.data.agent_telemetry import require as require_telemetry
     from tracer.lm import require
@@ -109,7 +118,7 @@ def bench(
     from tracer.analyses.bench_world import bench_world
 
     with ProgressBar("measuring") as progress:
-        found = _lived(n, seed, jobs, progress)
+        found = _lived(n, n if successful is None else successful, seed, jobs, progress)
         failed = [each for each in found if each.run.outcome == "failure"]
         good = [each for each in found if each.run.outcome == "success"]
         result = {"seed": seed, **bench_world(failed, good, jobs, progress)}
@@ -122,8 +131,8 @@ def bench(
     print_report(world_report(result))
 
 
-def _lived(n: int, seed: int, jobs: int, progress: ProgressBar) -> list[Recording]:
-    """n failed and n successful runs, through their telemetry: they are read like anybody's."""
+def _lived(failed: int, successful: int, seed: int, jobs: int, progress: ProgressBar) -> list[Recording]:
+    """So many failed and successful runs, through their telemetry: they are read like anybody's."""
     import tempfile
 
     from tracer.analyses.bench_world import LENGTHS
@@ -133,5 +142,5 @@ def _lived(n: int, seed: int, jobs: int, progress: ProgressBar) -> list[Recordin
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "world.jsonl"
-        write(runs(seed, n, n, jobs, progress, LENGTHS), path)
+        write(runs(seed, failed, successful, jobs, progress, LENGTHS), path)
         return read([path])

@@ -109,6 +109,11 @@ class Ledger:
         self.fetch([prefix])
         return dict(sorted(self._found.get(prefix, {}).items()))
 
+    def holds(self, prefix: str, sample: int) -> bool:
+        """Whether the rollout of a prefix, given by its digest, that has this number is there."""
+        self.fetch([prefix])
+        return sample in self._found.get(prefix, {})
+
     def fetch(self, prefixes: Iterable[str]) -> None:
         """Read the rollouts of many prefixes at once; `held` then has them at hand."""
         new = sorted(set(prefixes) - self._asked)

@@ -107,6 +107,10 @@ class LocalLM:
             )
         return encoded
 
+    def token_ends(self, text: str) -> list[int] | None:
+        """Where each token of a text ends, in characters."""
+        return [end for _, end in self.encode(text).offsets]
+
     def unknown_share(self, text: str) -> float:
         """Share of unknown tokens, words that the tokenizer drops included; 0 for an empty text."""
         return self._encode(text)[1]

@@ -140,6 +140,11 @@ class Engine:
         self.marks = [self._mark(prefix) for prefix in self.prefixes]
         """Tokens of each prefix; None where they are not the text's own, or the model has no room behind them."""
 
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each prefix."""
+        return [len(self._prompt(prefix)) for prefix in self.prefixes]
+
     def rollouts(self, requests: Iterable[Request]) -> Generator[Rollout, None, None]:
         """The rollouts that are wanted, each as it finishes, and in the same moment those that it is handed on as.
 

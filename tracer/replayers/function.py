@@ -3,7 +3,9 @@
 It may return new steps (`tracer.records.Step`, or dicts with at least `agent` and `content`), an outcome ("success",
 "failure", "unknown", True, False), both as a tuple (steps, outcome) or (steps, outcome, answer), or a `Lived`. An
 answer that it does not name is the one in its last words, as in a chat loop.
-`edited_step` is None where nothing is edited. Where it has parameters named `seed` or `run` it is given them.
+`edited_step` is None where nothing is edited. Where it has parameters named `seed` or `run` it is given them; where it
+has one named `begun`, its agents can go on from the middle of their reasoning: it is given the next step as far as that
+stands, or None.
 """
 
 from __future__ import annotations
@@ -49,13 +51,15 @@ class OneByOne:
         asks = inspect.signature(function).parameters
         self._more = {"run": recording.run} if "run" in asks else {}
         self._seeded = "seed" in asks
+        self.continues = "begun" in asks
 
     def __call__(self, forks: Sequence[Fork]) -> list[Lived]:
         """Live the forks again."""
         return [self._live(fork) for fork in forks]
 
     def _live(self, fork: Fork) -> Lived:
-        more = self._more | ({"seed": fork.seed} if self._seeded else {})
+        more: dict[str, Any] = {**self._more, **({"seed": fork.seed} if self._seeded else {})}
+        more |= {"begun": fork.begun} if self.continues else {}
         return lived(called(self.name, fork, self.function, list(fork.prefix), fork.edited, **more), self.name)
 
 

@@ -1,7 +1,7 @@
 """A frozen log, where nothing can be run again: a language model writes the rest in the place of everyone who spoke.
 
-`stand-in:MODEL`, MODEL being a folder or a Hugging Face model on this machine; without it the pocket model, which
-refuses texts that are not of its small world.
+`stand-in:MODEL`, MODEL being a folder, a Hugging Face model on this machine, or the address of a server; without it the
+pocket model, which refuses texts that are not of its small world.
 
 The model is given the task and the kept steps as a transcript, and writes one step after the other, each in the name
 of the agent that spoke there in the log, until the run is as long as it was. Tools do not run: the model makes up what
@@ -36,9 +36,8 @@ _LM = re.compile(r"--lm( MODEL)?")
 
 def make(recording: Recording, model: str) -> StandIn:
     """The replayer of `stand-in:MODEL`."""
-    from tracer.lm import POCKET, load, require
+    from tracer.lm import POCKET, load
 
-    require()
     return StandIn(load(model or POCKET), recording)
 
 

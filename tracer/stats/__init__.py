@@ -16,9 +16,11 @@ from tracer.stats.proportions import (
     wilson_bounds,
 )
 from tracer.stats.ranks import auroc, average_precision, kendall_w, spearman, top, top_overlap
+from tracer.stats.spectrum import MEASURES, suspiciousness
 
 __all__ = [
     "DIVERGENCES",
+    "MEASURES",
     "RESAMPLES",
     "Z95",
     "Calibration",
@@ -38,6 +40,7 @@ __all__ = [
     "power",
     "shrunken",
     "spearman",
+    "suspiciousness",
     "top",
     "top_overlap",
     "wilson",

@@ -1,0 +1,55 @@
+"""What a gate compares with: how often runs failed in which way, counted once and kept in a JSON file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import ValidationError
+
+from tracer.errors import BadInputError
+from tracer.files import write_whole
+from tracer.records import Record, StepKind
+
+
+class Trouble(Record):
+    """A sign of trouble, and the failed runs that have it."""
+
+    kind: str
+    names: tuple[str, ...]
+    failed: int
+
+
+class Place(Record):
+    """Where failed runs broke, as far as blame can tell."""
+
+    agent: str
+    kind: StepKind
+    tool: str | None
+    sign: str
+    failed: int
+
+
+class Baseline(Record):
+    """Counts of some runs whose end is known."""
+
+    format: Literal["blametrace baseline 1"] = "blametrace baseline 1"
+    runs: int
+    failed: int
+    troubles: tuple[Trouble, ...] = ()
+    places: tuple[Place, ...] = ()
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a file; BadInputError says what to do where it is none."""
+        how = "`tracer gate LOGS --write-baseline FILE` makes one"
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise BadInputError(f"{path}: cannot be read: {error.strerror}; {how}") from error
+        except ValidationError as error:
+            raise BadInputError(f"{path}: no baseline; {how}") from error
+
+    def save(self, path: Path) -> Path:
+        """Write the file, whole or not at all."""
+        return write_whole(path, self.model_dump_json(indent=1).encode() + b"\n")
