@@ -18,6 +18,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ from tracer.data.agent_telemetry import Told
 from tracer.data.agents import begun, solved
 from tracer.data.team_script import equations, facts_in
 from tracer.data.world_words import LARGEST, NAMES
+from tracer.errors import BadInputError
 from tracer.graph import dependency_graph
 from tracer.records import Cited, Run, Step
 from tracer.sentences import split
@@ -65,13 +67,14 @@ class Case(NamedTuple):
 def cases(seed: int, n: int) -> Iterator[Case]:
     """The first n runs of 8 to 40 steps from a seed on, however they ended."""
     source, found = worlds(seed), 0
-    while True:
-        for told in first_lives([next(source) for _ in range(CHUNK)]):
-            if length(told) in STEPS:
+    while found < n:
+        chunk = list(islice(source, CHUNK))
+        if not chunk:
+            raise BadInputError(f"there are no {n} runs from seed {seed} on: take a smaller seed")
+        for told in first_lives(chunk):
+            if length(told) in STEPS and found < n:
                 yield known(told)
                 found += 1
-            if found == n:
-                return
 
 
 def known(told: Told) -> Case:
