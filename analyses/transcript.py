@@ -20,7 +20,7 @@ import orjson
 from tracer.analyses.view import USER_ROLES
 from tracer.records import Step
 
-_NOTES = re.compile(r"\bNotes:(.*)", re.DOTALL)
+NOTES = re.compile(r"\bNotes:(.*)", re.DOTALL)
 ADDRESS = re.compile(r"to ([^\s:]{1,64}):")
 
 
@@ -72,7 +72,7 @@ def lines(steps: Sequence[Step]) -> list[Line]:
 
 def _notes(steps: Sequence[Step]) -> Iterator[Line]:
     for step in steps:
-        found = _NOTES.search(step.content) if step.kind == "system" else None
+        found = NOTES.search(step.content) if step.kind == "system" else None
         if found:
             yield Line(-1, "Notes", step.agent, "", f" to {step.agent}: {_flat(found[1])}")
 
@@ -127,9 +127,14 @@ def whole(steps: Sequence[Step]) -> Read:
     return _read(lines(steps), None)
 
 
-def view(steps: Sequence[Step], agent: str, *, public: bool) -> Read:
-    """What an agent saw by the end; the places are its own steps."""
-    seen = [line for line in lines(steps) if agent in {line.speaker, line.to} or (public and line.step >= 0)]
+def view(steps: Sequence[Step], agent: str, *, public: bool, until: int | None = None) -> Read:
+    """What an agent saw by the end, or up to and with step `until`; the places are its own steps."""
+    last = len(steps) if until is None else until
+    seen = [
+        line
+        for line in lines(steps)
+        if line.step <= last and (agent in {line.speaker, line.to} or (public and line.step >= 0))
+    ]
     return _read(seen, agent)
 
 

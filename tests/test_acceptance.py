@@ -214,8 +214,8 @@ A_TEAM = "def replay(prefix_steps, edited_step):\n    return edited_step is None
 WITHOUT_DATABASE = ("bench", "train", "demo", "gate")
 
 
-NEED_A_MODEL = {"anchors", "bench-anchors", "bench-pocket", "bench-resampling"}
-"""Asked for where their models are made, in test_anchors, test_bench_pocket and test_resampling."""
+NEED_A_MODEL = {"anchors", "cite", "bench-anchors", "bench-pocket", "bench-resampling"}
+"""Asked for where their models are made: in test_anchors, test_cite, test_bench_pocket and test_resampling."""
 NEED_A_SERVER = {"lm-check", "train-fusion"}
 """Of a model, or what a benchmark of one printed: test_train_fusion holds its form."""
 RUN_ON = {"collect", "watch"}

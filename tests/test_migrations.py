@@ -26,6 +26,7 @@ def test_a_blank_database_gets_every_migration_with_its_record() -> None:
             "create_rollouts",
             "create_loose_events",
             "create_forks",
+            "create_citations",
         ]
 
 

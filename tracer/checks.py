@@ -7,7 +7,7 @@ import duckdb
 from tracer.database import Database
 from tracer.migrations import migrate
 
-TABLES_OF_RUN = ("steps", "edges", "graphs", "findings", "run_traces", "source_runs", "forks")
+TABLES_OF_RUN = ("steps", "edges", "graphs", "findings", "run_traces", "source_runs", "forks", "citations")
 """Tables whose rows belong to a run. Marks are left out: the user's word may wait for a run to come back, and
 so may a fork for its parent."""
 

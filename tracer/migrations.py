@@ -130,6 +130,11 @@ COMMENT ON VIEW v_forks IS 'One row per fork: a run of which the first forked_at
 stand_in names the model that spoke where the system itself was not run.';
 """
 
+_CITATIONS = """
+CREATE TABLE citations (run VARCHAR NOT NULL, step INTEGER NOT NULL, method VARCHAR NOT NULL, model VARCHAR,
+    revision VARCHAR, parameters VARCHAR NOT NULL, body VARCHAR NOT NULL);
+"""
+
 
 def create_tables(connection: DuckDBPyConnection) -> None:
     """Runs, steps, spans and what ties them to each other and to their source files."""
@@ -161,6 +166,11 @@ def create_forks(connection: DuckDBPyConnection) -> None:
     connection.execute(_FORKS)
 
 
+def create_citations(connection: DuckDBPyConnection) -> None:
+    """Which earlier steps led to what a step says."""
+    connection.execute(_CITATIONS)
+
+
 MIGRATIONS: list[Migration] = [
     create_tables,
     create_views,
@@ -168,6 +178,7 @@ MIGRATIONS: list[Migration] = [
     create_rollouts,
     create_loose_events,
     create_forks,
+    create_citations,
 ]
 
 

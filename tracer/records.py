@@ -431,6 +431,85 @@ class Replayed(Record):
     notes: tuple[str, ...] = ()
 
 
+class CitedSource(Record):
+    """Something that the speaker of a step had been told, and what it does to a claim of the step."""
+
+    step: int
+    """-1 is the task, where no step says it."""
+    agent: str
+    score: float
+    """By the method; see `Cited.score`."""
+    low: float | None = None
+    """95 % interval of the score, where the method is no exact one."""
+    high: float | None = None
+    share: float
+    """Of all that sources do in the claim's favour, from 0 to 1."""
+    quote: str
+    """The sentence of it that does most, or the one that was asked about."""
+    quote_score: float | None = None
+    """nats; None where its sentences were not told apart."""
+
+
+class Claim(Record):
+    """Something that a step says, with the sources it was measured against; the strongest come first."""
+
+    text: str
+    logprob: float | None = None
+    """ln p of its words and of the thoughts it rests on, given every source; in nats. None without a language model."""
+    alone: float | None = None
+    """The same with no source."""
+    rests_on: tuple[str, ...] = ()
+    """Sentences that the agent thought in the same step and that the claim says again or follows from."""
+    sources: tuple[CitedSource, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    """Its values that neither a source nor the model accounts for; empty where it is supported."""
+    said_before: int | None = None
+    """The earlier step of the same agent that holds these values already, where there is one."""
+
+
+class Faithfulness(Record):
+    """Whether the scores of sources say what happens when sources are taken away."""
+
+    k: int
+    drop: float
+    """nats of log-probability that are lost without the k best sources."""
+    all: float
+    """nats that are lost without any source."""
+    lds: float | None
+    """Rank correlation of predicted and true log-odds over fresh random choices of sources, with a 95 % interval."""
+    lds_low: float | None
+    lds_high: float | None
+    choices: int
+    deletion: float | None
+    """Area under the scaled log-probability as the best sources go one after the other: small is good."""
+    insertion: float | None
+    """The same as they come: large is good."""
+
+
+class Cited(Record):
+    """Which earlier steps led to what a step says, by one method and one model."""
+
+    run: str
+    step: int
+    agent: str
+    method: str
+    score: str
+    """What a source's score is, in words and units."""
+    model: str | None
+    """None where no language model was asked."""
+    revision: str | None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    whole: Claim
+    """All that the step thinks and says, as one claim."""
+    claims: tuple[Claim, ...] = ()
+    check: Faithfulness | None = None
+    """Of the whole step, or of the span that was asked about."""
+    cost: dict[str, int] = Field(default_factory=dict)
+    """rows: choices of sources that were tried · tokens: read for them · plain: what a pass per row would read ·
+    check_tokens: read for the check."""
+    notes: tuple[str, ...] = ()
+
+
 class Recording(NamedTuple):
     """One run as a collector hands it over."""
 

@@ -16,6 +16,7 @@ from tracer.fleet import Gate, Patterns
 from tracer.records import (
     Anchors,
     Candidate,
+    Cited,
     Edge,
     Finding,
     Label,
@@ -575,6 +576,7 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "bench-anchors": (AnchorsBench, 1),
     "bench-resampling": (ResamplingBench, 1),
     "anchors": (Anchors, 1),
+    "cite": (Cited, 1),
     "lm-check": (LmCheck, 1),
     "replay": (Replayed, 1),
     "patterns": (Patterns, 1),

@@ -23,7 +23,7 @@ from tracer import rows
 from tracer.checks import TABLES_OF_RUN, problems
 from tracer.database import WAIT, Database, connect, require
 from tracer.errors import DatabaseError, NoSuchRunError
-from tracer.records import Anchors, Edge, Finding, Outcome, Recording, Run, Span, Step
+from tracer.records import Anchors, Cited, Edge, Finding, Outcome, Recording, Run, Span, Step
 from tracer.traces import Change, Derive, Events, add_spans
 
 _RUN = ", ".join(f'r."{name}"' for name in rows.columns(Run))
@@ -413,6 +413,28 @@ class Store:
         with self.database.transaction():
             self.database.delete("anchors", [key])
             self.database.insert("anchors", [key | {"target": rows.sane(found.target), "body": rows.to_json(found)}])
+
+    def citation(
+        self, run_id: str, step: int, method: str, revision: str | None, parameters: Mapping[str, Any]
+    ) -> Cited | None:
+        """The sources that a method found of a step, if it was asked before with the same model and parameters."""
+        query = """SELECT body FROM citations WHERE run = ? AND step = ? AND method = ?
+            AND revision IS NOT DISTINCT FROM ? AND parameters = ?"""
+        found = self.database.all(query, [run_id, step, method, revision, rows.to_json(dict(parameters))])
+        return Cited.model_validate_json(found[0][0]) if found else None
+
+    def save_citation(self, found: Cited) -> None:
+        """Keep the sources of a step, in the place of an earlier answer to the same question."""
+        key: dict[str, Any] = {name: getattr(found, name) for name in ("run", "step", "method")}
+        key["parameters"] = rows.to_json(found.parameters)
+        more = {"model": found.model, "revision": found.revision, "body": rows.to_json(found)}
+        with self.database.transaction():
+            self.database.all(
+                """DELETE FROM citations WHERE run = ? AND step = ? AND method = ?
+                AND revision IS NOT DISTINCT FROM ? AND parameters = ?""",
+                [found.run, found.step, found.method, found.revision, key["parameters"]],
+            )
+            self.database.insert("citations", [key | more])
 
     def mark(self, run_id: str, outcome: Outcome, expected: str | None = None) -> None:
         """Set how a run ended, over what its log says; an expected answer given earlier stays unless replaced."""

@@ -60,6 +60,25 @@ def falls_report(result: Mapping[str, Any]) -> RenderableType:
     return table
 
 
+def cite_bench_report(result: Mapping[str, Any]) -> RenderableType:
+    """AUROC of every way to cite, then planted claims and false listings."""
+    table = _table("method", "AUROC, sources that say what no other says", "all sources")
+    for name, figures in result["sources"]["plain"].items():
+        table.add_row(name, *(_area(each) for each in (figures, result["sources"]["all"][name])))
+    lines = [f"planted, {kind}: listed {_listed(found)}" for kind, found in result["unsupported"].items()]
+    return Group(table, Text(), Text("\n".join([*lines, f"other claims listed: {_listed(result['false_listings'])}"])))
+
+
+def _area(found: Mapping[str, Any]) -> str:
+    low, high = found["interval"]
+    return f"{found['auroc']:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _listed(found: Mapping[str, Any]) -> str:
+    low, high = found["interval"]
+    return f"{_share(found['share'])} [{_share(low)}, {_share(high)}] of {found['n']}"
+
+
 def _table(*headings: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for place, heading in enumerate(headings):

@@ -288,6 +288,31 @@ def resampling(n: Count = 30, seed: Seed = 0, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def cite(n: Count = 100, seed: Seed = 0, as_json: AsJson = False) -> None:
+    """Hold `tracer cite` to runs whose true sources are known, and to claims that were made up and planted.
+
+    \b
+    Example: tracer bench cite --n 20
+    """
+    import json
+
+    from tracer.lm import load, require
+
+    require()
+    model = load()
+    from tracer.analyses.bench_cite import bench_cite
+
+    with ProgressBar("citing") as progress:
+        result = bench_cite(model, n, seed, progress)
+    if as_json:
+        print(json.dumps(result, indent=2))
+        return
+    from tracer.viz.bench_world import cite_bench_report
+
+    print_report(cite_bench_report(result))
+
+
+@app.command()
 def paper(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Problem folders of the thought-anchors data.")],
     as_json: AsJson = False,

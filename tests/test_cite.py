@@ -1,0 +1,170 @@
+"""`tracer cite` on a talk whose sources are known: Ana is what West said, and Kim is nobody's."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from tracer.analyses.cite import Question, cite, edges_of
+from tracer.lm import load
+from tracer.lm.local import LocalLM
+from tracer.records import Cited, Run, Step
+from tracer.schemas import json_schema
+
+RUN = Run(id="0" * 12, content_hash="0" * 64, source="here", format="here")
+FACTS = "Ana: Hal +5. Hal: 3."
+
+
+@pytest.fixture(scope="module")
+def lm() -> LocalLM:
+    """The shipped model."""
+    return load()
+
+
+def talk(said: str = FACTS) -> list[Step]:
+    """The planner is told two facts, and hands on what it says it was told."""
+    return [
+        Step(index=0, agent="user", kind="message", content="Ana: West. Hal: East. What is Ana?"),
+        Step(index=1, agent="Planner", kind="message", content="to West: Ana?", reasoning="We need Ana. Ana: West."),
+        Step(index=2, agent="West", kind="message", content="to Planner: Ana: Hal +5.", reasoning="Ana: Hal +5."),
+        Step(
+            index=3,
+            agent="Planner",
+            kind="message",
+            content="to East: Hal?",
+            reasoning="Ana: Hal +5. We need Hal. Hal: East.",
+        ),
+        Step(index=4, agent="East", kind="message", content="to Planner: Hal: 3.", reasoning="Hal: 3."),
+        Step(
+            index=5,
+            agent="Planner",
+            kind="handoff",
+            content=f"to Solver: {said} What is Ana?",
+            reasoning="Hal: 3. All facts are here.",
+        ),
+    ]
+
+
+def asked(method: str = "leave-one-out", said: str = FACTS, **more: Any) -> Question:
+    return Question(RUN, talk(said), 5, method, **more)
+
+
+@pytest.mark.parametrize("method", ["leave-one-out", "context-cite"])
+def test_each_fact_comes_from_whoever_told_it(lm: LocalLM, method: str) -> None:
+    """The claim `Ana: Hal +5.` is West's, the question is the user's; no claim is made up."""
+    found = cite(lm, asked(method))
+    first = {claim.text: claim.sources[0].step for claim in found.claims}
+    assert first["Ana: Hal +5."] == 2
+    assert first["What is Ana?"] == 0
+    assert {each.step for each in found.whole.sources} == {0, 2, 4}
+    assert all(claim.unsupported == () for claim in found.claims)
+
+
+def test_a_drop_is_the_loss_of_log_probability_without_that_line(lm: LocalLM) -> None:
+    """By hand: ln p of all that the step thinks and says in the text, less ln p in the text without West's line."""
+    found = cite(lm, asked(check=False)).whole
+    lines = [
+        "User: to Planner: Ana: West. Hal: East. What is Ana?\n",
+        "West: to Planner: Ana: Hal +5.\n",
+        "East: to Planner: Hal: 3.\n",
+    ]
+    own = f" <think> Hal: 3. All facts are here. </think> to Solver: {FACTS} What is Ana?\n"
+    whole, without = (
+        lm.logprobs("".join(kept) + "Planner:", [own])[0].logprob for kept in (lines, [lines[0], lines[2]])
+    )
+    assert found.logprob == pytest.approx(whole, abs=1e-3)
+    assert {each.step: each.score for each in found.sources}[2] == pytest.approx(whole - without, abs=1e-3)
+
+
+def test_a_claim_that_nobody_told_is_unsupported(lm: LocalLM) -> None:
+    """Kim was never named, and 27 stands nowhere; the facts beside it stay supported."""
+    found = cite(lm, asked(said="Ana: Hal +5. Kim: 27. Hal: 3.", check=False))
+    assert {claim.text: claim.unsupported for claim in found.claims if claim.unsupported} == {"Kim: 27.": ("27",)}
+
+
+def test_the_check_says_what_taking_sources_away_does(lm: LocalLM) -> None:
+    """Three sources, so the three best are all of them."""
+    found = cite(lm, asked()).check
+    assert found is not None
+    assert found.k == 3
+    assert found.drop == found.all > 10
+    assert found.insertion is not None
+    assert found.deletion is not None
+    assert found.insertion > found.deletion
+
+
+def test_no_row_is_read_whole(lm: LocalLM) -> None:
+    """Leave-one-out reads less than a pass for each source and one for the text."""
+    cost = cite(lm, asked(check=False)).cost
+    assert cost["rows"] == 3
+    assert cost["tokens"] < cost["plain"]
+
+
+def test_edges_are_the_sources_that_count(lm: LocalLM) -> None:
+    found = cite(lm, asked(check=False))
+    edges = edges_of(found)
+    assert {edge.source for edge in edges} <= {0, 2, 4}
+    assert (2, 5, "measured") in {(edge.source, edge.target, edge.origin) for edge in edges}
+    assert np.isclose(sum(each.share for each in found.whole.sources), 1, atol=1e-3)
+
+
+def log(folder: Any) -> Any:
+    """A log with the same talk, said by agents that the pocket model knows."""
+    import json
+
+    history = [{"role": "user", "name": step.agent, "content": step.content.removeprefix("to ")} for step in talk()[2:]]
+    value = {"question": "What is Ana?", "history": history, "mistake_agent": "West", "mistake_step": "0"}
+    path = folder / "log.json"
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return path
+
+
+def test_an_answer_is_kept_and_its_edges_are_added_once(call: Callable[..., Any], tmp_path: Any) -> None:
+    """Asked twice the JSON is the same; added twice, the graph has each measured edge once."""
+    assert call("ingest", log(tmp_path)).code == 0
+    first = call("cite", "@last:3", "--json")
+    assert first.code == 0, first.err
+    assert set(first.json) <= set(json_schema("cite")["properties"])
+    assert Cited.model_validate(first.json).model == "pocket"
+    assert call("cite", "@last:3", "--json", "--add").out == first.out
+    once = call("graph", "--json").json["edges"]
+    assert call("cite", "@last:3", "--add").code == 0
+    assert call("graph", "--json").json["edges"] == once
+    assert call("db", "verify").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["@last"], 2, "names no step"),
+        (["@last:99"], 2, "has no step 99"),
+        (["@last:3", "--span", "krill"], 3, "does not say 'krill'"),
+        (["@last:3", "--method", "guess"], 2, "leave-one-out, context-cite, reuse"),
+        (["@last:3", "--by", "word"], 2, "by step or by sentence"),
+        (["@last:3", "--lm", "http://localhost:1"], 5, "--method reuse"),
+        (["@last:3", "--method", "reuse", "--add"], 2, "measures nothing"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line(
+    call: Callable[..., Any], tmp_path: Any, arguments: list[str], code: int, words: str
+) -> None:
+    call("ingest", log(tmp_path))
+    done = call("cite", *arguments)
+    assert (done.code, done.out) == (code, "")
+    assert words in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_foreign_text_is_refused_by_the_pocket_model(call: Callable[..., Any], tmp_path: Any) -> None:
+    """It names --lm; without a language model the values still show."""
+    path = log(tmp_path)
+    path.write_text(path.read_text().replace("Hal: 3.", "The quarterly figure was 4711 krill."))
+    call("ingest", path)
+    done = call("cite", "@last:3")
+    assert done.code == 5
+    assert "--lm MODEL" in done.err
+    assert call("cite", "@last:3", "--method", "reuse").code == 0

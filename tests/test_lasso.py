@@ -1,0 +1,38 @@
+"""The sparse regression, against values worked out by hand."""
+
+import numpy as np
+import pytest
+
+from tracer.analyses.lasso import lasso
+
+
+def test_one_column_is_shrunk_by_the_penalty() -> None:
+    """0, 0, 1, 1 -> 0, 0, 2, 2: scaled to -1, 1 the weight is 1 and shrinks to 0.9; scaled back it is 1.8."""
+    found = lasso([[0], [0], [1], [1]], [0, 0, 2, 2], 0.1)
+    np.testing.assert_allclose(found.weights, [1.8])
+    assert found.bias == pytest.approx(1 - 0.9)
+
+
+def test_a_weight_below_the_penalty_is_exactly_zero() -> None:
+    """The second column has a correlation of 0 with the outcome and of 0 with the first."""
+    found = lasso([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 2, 2], 0.1)
+    assert found.weights[1] == 0.0
+    assert found.weights[0] == pytest.approx(1.8)
+
+
+def test_correlated_columns_meet_the_conditions_of_the_optimum() -> None:
+    """Scaled columns z: mean(z * residual) is alpha * sign(w) where w is not 0, and at most alpha where it is."""
+    rng = np.random.default_rng(3)
+    x = rng.random((64, 20)) < 0.5
+    y = x @ np.array([3.0, -2.0, 1.0] + [0.0] * 17) + rng.normal(size=64)
+    found = lasso(x, y, 0.1)
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    pull = z.T @ (y - found.bias - x @ found.weights) / 64
+    live = found.weights != 0
+    np.testing.assert_allclose(pull[live], 0.1 * np.sign(found.weights[live]), atol=1e-6)
+    assert np.abs(pull[~live]).max() <= 0.1 + 1e-6
+
+
+def test_a_column_that_never_changes_and_no_column_at_all_weigh_nothing() -> None:
+    np.testing.assert_array_equal(lasso([[1, 0], [1, 1]], [0, 1], 0.01).weights[:1], [0.0])
+    assert lasso(np.zeros((3, 0)), [1, 2, 3], 0.01).bias == 2
