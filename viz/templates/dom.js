@@ -101,22 +101,30 @@ function tip(node, words) {
   return node;
 }
 
+// The tip of what has the keyboard's focus; none where that has none.
+function tipAt(target) {
+  const node = target.closest?.("[data-tip]") ?? (target.matches("a, button") && target.querySelector("[data-tip]"));
+  if (!node || !target.matches(":focus-visible")) return hideTip();
+  const box = target.getBoundingClientRect();
+  return showTip(node.dataset.tip, box.left, box.bottom - 12);
+}
+
 function watchTips() {
   document.body.append(hovered);
   const from = (event) => event.target.closest?.("[data-tip]");
+  let rests = "";
   document.addEventListener("pointermove", (event) => {
+    const at = `${event.clientX} ${event.clientY}`;
+    if (at === rests) return; // the page moved under a pointer that rests
+    rests = at;
     const node = from(event);
     if (node) showTip(node.dataset.tip, event.clientX, event.clientY);
     else if (!event.target.closest?.("canvas")) hideTip();
   });
-  document.addEventListener("focusin", (event) => {
-    const node = from(event) ?? (event.target.matches("a, button") && event.target.querySelector("[data-tip]"));
-    if (!node || !event.target.matches(":focus-visible")) return hideTip();
-    const box = event.target.getBoundingClientRect();
-    return showTip(node.dataset.tip, box.left, box.bottom - 12);
-  });
+  document.addEventListener("focusin", (event) => tipAt(event.target));
   for (const end of ["pointerdown", "keydown"]) document.addEventListener(end, hideTip);
-  document.addEventListener("scroll", hideTip, { passive: true, capture: true });
+  // The focus itself scrolls what it comes to into view: that moves its tip, and hides any other.
+  document.addEventListener("scroll", () => hovered.hidden || tipAt(document.activeElement), { passive: true, capture: true });
 }
 
 // A colour of the style sheet as the browser resolves it now, for canvases.
