@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tracer.errors import BadInputError, TracerError
+from tracer.files import append_whole
 
 
 class BenchJournal:
@@ -53,7 +54,7 @@ class BenchJournal:
         body = json.dumps({"key": key, "value": value}).encode()
         with self._lock:
             try:
-                _write(self._file, b"%08x %b\n" % (zlib.crc32(body), body))
+                append_whole(self._file, b"%08x %b\n" % (zlib.crc32(body), body))
             except OSError as error:
                 raise TracerError(f"cannot write {self.path} ({error.strerror}): make room and run again") from error
             self.values[key] = value
@@ -69,17 +70,6 @@ class BenchJournal:
             self.values[entry["key"]] = entry["value"]
         if whole < len(raw):
             os.ftruncate(self._file, whole)
-
-
-def _write(file: int, line: bytes) -> None:
-    """Add the whole line or, where the disk is full, nothing of it."""
-    before, rest = os.fstat(file).st_size, memoryview(line)
-    try:
-        while rest:
-            rest = rest[os.write(file, rest) :]
-    except BaseException:
-        os.ftruncate(file, before)
-        raise
 
 
 def key_of(*parts: Any) -> str:

@@ -18,11 +18,8 @@ own. Nothing replayed: forks are 0.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
-from multiprocessing import get_context
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -31,6 +28,7 @@ from tracer.analyses.blame import METHODS, blame
 from tracer.analyses.drill import drill
 from tracer.analyses.fall_search import LEAST, Found
 from tracer.analyses.replay_blame import blamed, differs, opening, prior_of, replay_blame, stated
+from tracer.data.agent_runs import mapped
 from tracer.graph import dependency_graph, propagation_path
 from tracer.records import Edge, Recording, Step
 from tracer.replaying import Fork, Replayer
@@ -226,18 +224,11 @@ def accuses(recording: Recording) -> bool:
 def _mapped(
     work: Callable[[Recording], T], cases: Sequence[Recording], jobs: int, words: str, progress: Progress | None
 ) -> Iterator[T]:
-    """The work on each, in processes of one thread."""
-    from tracer.data.agent_runs import alone
-
-    size = min(jobs or len(os.sched_getaffinity(0)), len(cases))
-    if size <= 1:
-        yield from map(work, cases)
-        return
-    with ProcessPoolExecutor(size, get_context("spawn"), initializer=alone) as pool:
-        for number, found in enumerate(pool.map(work, cases), 1):
-            if progress:
-                progress(words, number, len(cases))
-            yield found
+    """The work on each, and how far it is."""
+    for number, found in enumerate(mapped(work, jobs, cases), 1):
+        if progress:
+            progress(words, number, len(cases))
+        yield found
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -298,8 +298,15 @@ def blamed(steps: Sequence[Step], index: int) -> str:
     step = steps[index]
     if step.kind != "tool_result":
         return step.agent
-    calls = [each.agent for each in steps[:index] if each.kind == "tool_call" and each.call_id == step.call_id]
-    return calls[-1] if calls and step.call_id else step.recipient or step.agent
+    call = call_of(steps, index)
+    return step.recipient or step.agent if call is None else steps[call].agent
+
+
+def call_of(steps: Sequence[Step], index: int) -> int | None:
+    """The call that a tool's answer belongs to; None where the log does not tell."""
+    named = steps[index].call_id
+    calls = (k for k in reversed(range(index)) if steps[k].kind == "tool_call" and steps[k].call_id == named)
+    return next(calls, None) if named else None
 
 
 def _edges(found: Found, symptom: int) -> list[Edge]:

@@ -9,7 +9,7 @@
 All in nats or shares. A step that costs the run p of its successes is one that its agent makes otherwise with
 probability p or more (`fall_levels`), so a step whose every word is the likeliest one is none. Whether a talk was
 public, no log says: the reading under which the agents' own words are likelier is taken. A tool's words are no agent's:
-how far they stray is read from the whole talk, for a calculator may err, and a model may know better.
+how far they stray is read as if its caller had thought them, for a calculator may err, and a model may know better.
 
 Needs torch and transformers; imported on use only.
 """
@@ -26,7 +26,7 @@ import torch
 from tracer.analyses.blocks import BLOCK_TOKENS
 from tracer.analyses.causal import Causal
 from tracer.analyses.removal import Array, Span, Trace
-from tracer.analyses.replay_blame import given
+from tracer.analyses.replay_blame import call_of, given
 from tracer.analyses.suppression import Suppression, share, suppress_all
 from tracer.analyses.suppression_mask import Sight
 from tracer.analyses.transcript import Read, asked, view, whole
@@ -57,12 +57,13 @@ class Signals(NamedTuple):
 
 def signals(lm: LocalLM, steps: Sequence[Step]) -> Signals:
     """The signals of one run."""
-    words = _reading(lm, steps)
+    private, public = _readings(lm, steps)
+    heard_by_all = _likelihood(public) > _likelihood(private)
     n = len(steps)
     cost, stray, values = np.zeros((n, 3)), np.zeros((n, 3)), np.zeros(n)
-    for each in words:
+    for each in public if heard_by_all else private:
         cost[each.step], stray[each.step], values[each.step] = each.cost, each.stray, each.values
-    return Signals(cost, stray, values, _answered(lm, steps, public=is_public(lm, steps)), *_influence(lm, steps))
+    return Signals(cost, stray, values, _answered(lm, steps, public=heard_by_all), *_influence(lm, steps))
 
 
 def heard(lm: LocalLM, steps: Sequence[Step]) -> Signals:
@@ -76,13 +77,13 @@ def heard(lm: LocalLM, steps: Sequence[Step]) -> Signals:
 
 def is_public(lm: LocalLM, steps: Sequence[Step], nats: float = 0.0) -> bool:
     """Whether the agents' words are likelier, by more than so many nats, if everybody heard everything."""
-    private, public = (_likelihood(_words(lm, steps, public=public)) for public in (False, True))
+    private, public = map(_likelihood, _readings(lm, steps))
     return public - private > nats
 
 
-def _reading(lm: LocalLM, steps: Sequence[Step]) -> list[_Words]:
-    readings = (_words(lm, steps, public=public) for public in (False, True))
-    return max(readings, key=_likelihood)
+def _readings(lm: LocalLM, steps: Sequence[Step]) -> tuple[list[_Words], list[_Words]]:
+    """The agents' words if each heard what it was told, and if everybody heard everything."""
+    return _words(lm, steps, public=False), _words(lm, steps, public=True)
 
 
 class _Words(NamedTuple):
@@ -137,7 +138,7 @@ def _answered(lm: LocalLM, steps: Sequence[Step], *, public: bool) -> Array:
     """
     found = np.zeros(len(steps))
     for index, step in enumerate(steps):
-        call = caller(steps, index)
+        call = call_of(steps, index)
         if step.kind != "tool_result" or call is None:
             continue
         read = view(steps[: call + 1], steps[call].agent, public=public)
@@ -159,13 +160,6 @@ def _shared(one: str, other: str) -> int:
     """How many characters two texts have in common before they part."""
     pairs = zip(one, other, strict=False)
     return next((k for k, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
-
-
-def caller(steps: Sequence[Step], index: int) -> int | None:
-    """The call that a tool's answer belongs to; None where the log does not tell."""
-    named = steps[index].call_id
-    calls = (k for k in reversed(range(index)) if steps[k].kind == "tool_call" and steps[k].call_id == named)
-    return next(calls, None) if named else None
 
 
 def _largest(gaps: Array, text: str, encoded: Encoded, span: Span) -> float:

@@ -15,12 +15,9 @@ falls Newcombe's.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +25,7 @@ import orjson
 
 from tracer.data.agent_faults import correct, fault, parents
 from tracer.data.agent_replay import voices
-from tracer.data.agent_runs import alone
+from tracer.data.agent_runs import mapped
 from tracer.data.agent_steps import noted, places, seed_of, turns_of
 from tracer.data.agents import Life, World, begun, live, over, solved, world
 from tracer.data.teams import Turn
@@ -311,7 +308,7 @@ def label_all(
     have = {each["run"]: each for each in read_labels(path)}
     missing = [each for each in recordings if each.run.id not in have]
     with path.open("ab") as file:
-        for number, found in enumerate(_mapped(label, jobs, missing), 1):
+        for number, found in enumerate(mapped(label, jobs, missing), 1):
             have[found["run"]] = found
             file.write(orjson.dumps(found) + b"\n")
             file.flush()
@@ -325,7 +322,7 @@ def sentences_all(
     """The labels of these runs that a file holds, with their sentences measured anew; the file is written over."""
     labels = {each["run"]: each for each in read_labels(path)}
     known = [each for each in recordings if each.run.id in labels]
-    work = _mapped(sentence_anew, jobs, known, [labels[each.run.id] for each in known])
+    work = mapped(sentence_anew, jobs, known, [labels[each.run.id] for each in known])
     for number, found in enumerate(work, 1):
         labels[found["run"]] = found
         write_whole(path, b"".join(orjson.dumps(each) + b"\n" for each in labels.values()))
@@ -348,19 +345,6 @@ def read_labels(path: Path) -> list[dict[str, Any]]:
     if len(whole) < len(data):
         write_whole(path, whole)
     return found
-
-
-def _mapped(work: Callable[..., dict[str, Any]], jobs: int, *cases: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """The work on each, in processes of one thread."""
-    jobs = min(jobs or len(os.sched_getaffinity(0)), len(cases[0]))
-    if jobs <= 1:
-        yield from map(work, *cases)
-        return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=alone) as pool:
-        try:
-            yield from pool.map(work, *cases)
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def summary(labels: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

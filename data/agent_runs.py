@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -18,7 +18,7 @@ from itertools import islice
 from math import ceil
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tracer.data.agent_faults import fault, suspect
 from tracer.data.agent_steps import places
@@ -51,6 +51,7 @@ FIRST_LIFE = 1 << 40
 CHUNK, AHEAD = 64, 3
 """Lives that are lived side by side, and chunks of them that are lived before they are asked for."""
 Progress = Callable[[str, int, int], None]
+T = TypeVar("T")
 
 
 def shipped() -> tuple[Path, Path]:
@@ -136,6 +137,19 @@ def _all(seed: int, give: Any) -> Iterator[list[Told]]:
         if len(waiting) > AHEAD:
             yield waiting.pop(0)()
     yield from (each() for each in waiting)
+
+
+def mapped(work: Callable[..., T], jobs: int, *cases: Sequence[Any]) -> Iterator[T]:
+    """The work on each, in processes of one thread; 0 jobs: as many as there are cores."""
+    jobs = min(jobs or len(os.sched_getaffinity(0)), len(cases[0]))
+    if jobs <= 1:
+        yield from map(work, *cases)
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=alone) as pool:
+        try:
+            yield from pool.map(work, *cases)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def alone() -> None:

@@ -41,3 +41,14 @@ def require_file(path: Path, example: str) -> None:
         raise TracerError(f"{path} is a folder: name a file in it, such as {path / example}")
     if not path.parent.is_dir():
         raise TracerError(f"cannot write {path} (there is no folder {path.parent}): make it, or name another file")
+
+
+def append_whole(file: int, line: bytes) -> None:
+    """Add the whole line to an open file or, where the disk is full, nothing of it."""
+    before, rest = os.fstat(file).st_size, memoryview(line)
+    try:
+        while rest:
+            rest = rest[os.write(file, rest) :]
+    except BaseException:
+        os.ftruncate(file, before)
+        raise

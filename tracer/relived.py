@@ -45,17 +45,18 @@ def relived(progress: Callable[[str, int, int], None] | None = None) -> Relived:
 
 def words(shown: Relived) -> str:
     """The two ways side by side, as plain lines."""
+    from tracer.viz.wording import percent
+
     (run, steps), label, finding, labelled = shown
     first = finding.candidates[0]
     at = next(k for k, point in enumerate(label["curve"]) if point["step"] == label["step"])
     before, after = (label["curve"][k]["p"] for k in (at - 1, at))
-    sure = ">99 %" if (p := first.probability or 0.0) > 0.99 else f"{p * 100:.0f} %"
     return "\n".join(
         (
             f"With the cause known: one of {labelled} failed runs that come with the package, {len(steps)} steps by "
             f"{len({step.agent for step in steps})} agents ({run.id}).",
             "",
-            f"  blame by replay   step {first.step} · {first.agent}, {sure}, "
+            f"  blame by replay   step {first.step} · {first.agent}, {percent(first.probability or 0.0)}, "
             f"{finding.evidence['replay']['forks']} forks lived",
             f"  the truth         step {label['step']} · {label['agent']}: the success rate falls from {before:.2f} to "
             f"{after:.2f} behind it, {label['forks']} lives",

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tracer.errors import DatabaseError, TracerError
+from tracer.files import append_whole
 
 SYNC = 5.0
 """Seconds between two calls that bring the journal to the disk itself: so much a power cut may lose, a kill nothing."""
@@ -59,7 +60,7 @@ class Journal:
             if self._file is None:
                 self._path, self._file = _create(self._database)
                 self.size = 0
-            _write(self._file, line)
+            append_whole(self._file, line)
             self.size += len(line)
             if time.monotonic() - self._synced > SYNC:
                 os.fsync(self._file)
@@ -89,18 +90,6 @@ def _create(database: Path) -> tuple[Path, int]:
         if os.fstat(file).st_nlink:
             return path, file
         os.close(file)
-
-
-def _write(file: int, line: bytes) -> None:
-    """Add the whole line or, where the disk is full, nothing of it."""
-    before = os.fstat(file).st_size
-    rest = memoryview(line)
-    try:
-        while rest:
-            rest = rest[os.write(file, rest) :]
-    except BaseException:
-        os.ftruncate(file, before)
-        raise
 
 
 def journals(database: Path) -> list[Path]:
