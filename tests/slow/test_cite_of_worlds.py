@@ -1,4 +1,4 @@
-"""Whether `tracer cite` finds the true sources of steps, and what was made up: the figures of the docs, on fresh runs."""
+"""Whether `tracer cite` finds the true sources of steps, and what was made up: figures of the docs, on fresh runs."""
 
 from __future__ import annotations
 
