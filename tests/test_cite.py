@@ -145,7 +145,7 @@ def test_an_answer_is_kept_and_its_edges_are_added_once(call: Callable[..., Any]
         (["@last:3", "--span", "krill"], 3, "does not say 'krill'"),
         (["@last:3", "--method", "guess"], 2, "leave-one-out, context-cite, reuse"),
         (["@last:3", "--by", "word"], 2, "by step or by sentence"),
-        (["@last:3", "--lm", "http://localhost:1"], 5, "--method reuse"),
+        (["@last:3", "--lm", "http://localhost:1"], 5, "no server answers"),
         (["@last:3", "--method", "reuse", "--add"], 2, "measures nothing"),
     ],
 )
@@ -168,3 +168,24 @@ def test_foreign_text_is_refused_by_the_pocket_model(call: Callable[..., Any], t
     assert done.code == 5
     assert "--lm MODEL" in done.err
     assert call("cite", "@last:3", "--method", "reuse").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hinted"),
+    [
+        (["--method", "reuse"], "`tracer graph RUN` shows the edges, `--json` gives all"),
+        (["--method", "reuse", "--span", "Hal: 3."], "`tracer graph RUN` shows the edges, `--json` gives all"),
+        ([], "`--add` adds it to the graph, `--json` gives all"),
+        (["--add"], "`tracer graph RUN` shows the edges, `--json` gives all"),
+    ],
+)
+def test_the_hint_offers_only_what_does_not_refuse(
+    call: Callable[..., Any], tmp_path: Any, arguments: list[str], hinted: str
+) -> None:
+    """`reuse` measures nothing that could be added; its edges are in the graph from the start."""
+    call("ingest", log(tmp_path))
+    run = call("cite", "@last:3", "--method", "reuse", "--json").json["run"]
+    done = call("cite", "@last:3", *arguments)
+    assert done.code == 0, done.err
+    assert hinted.replace("RUN", run) in done.out + done.err
+    assert call("graph", run).code == 0

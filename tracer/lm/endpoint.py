@@ -224,17 +224,22 @@ class Endpoint:
 
     def echo(self, texts: Sequence[str]) -> list[Choice]:
         """Each text with the log-probabilities of its own tokens; refused where the server gives none."""
+        new = [each for each in dict.fromkeys(texts) if each not in self._echoed]
+        for place, choice in self.echoes(new, TOP):
+            self._echoed[new[place]] = choice
+        return [self._echoed[each] for each in texts]
+
+    def echoes(self, texts: Sequence[str], top: int = 1) -> Generator[tuple[int, Choice], None, None]:
+        """(place, the same of that text), as they come, with so many alternatives of each token; nothing is kept."""
         lacking = self.server["echo"]
         if not lacking.has:
             raise EndpointError(
                 f"log-probabilities of a text need a server that heeds echo with logprobs, and {self.where} does not "
                 f"({lacking.found}): use vLLM or SGLang, or a model in this process: --lm FOLDER"
             )
-        new = [each for each in dict.fromkeys(texts) if each not in self._echoed]
-        requests = [completion(self.model, each, Draw(1, 0.0), echo=True, logprobs=TOP) for each in new]
+        requests = [completion(self.model, each, Draw(1, 0.0), echo=True, logprobs=top) for each in texts]
         for place, found in self.pool.ask_all(requests):
-            self._echoed[new[place]] = _own(self._parsed(found, 1), new[place])
-        return [self._echoed[each] for each in texts]
+            yield place, _own(self._parsed(found, 1), texts[place])
 
     def token_ends(self, text: str) -> list[int] | None:
         """Where each token of a text ends, in characters; None where the server does not tell, or not exactly."""
