@@ -32,6 +32,8 @@ _SEEDS = 1 << 31
 """Seeds are below: some servers take 32 bits with a sign."""
 _NO_LIST = frozenset({404, 405, 500, 501})
 """Statuses of servers that do not list their models; `transformers serve` fails where nothing was ever downloaded."""
+_NO_ROUTE = frozenset({400, 404, 405, 422, 501})
+"""Statuses of servers that answer messages and go on with no text."""
 _FINGER = 8
 """Tokens of each text by which weights are told from others."""
 _FINGERPRINTS = ("The answer is", "1, 2, 3,", "def main(")
@@ -295,7 +297,10 @@ def _listed(pool: Pool, model: str | None) -> tuple[str, int | None]:
         if error.status not in _NO_LIST:
             raise
         if model is None:
-            raise EndpointError(f"{pool.urls[0]} does not list its models: name one as URL#MODEL") from error
+            raise EndpointError(
+                f"{pool.urls[0]} does not list its models ({error.status}): name one as URL#MODEL, or mend the "
+                "address, which mostly ends in /v1"
+            ) from error
         return model, None
     if model is None and len(listed) != 1:
         told = ", ".join(clean(each) for each in list(listed)[:10]) or "none"
@@ -331,7 +336,7 @@ def _fingerprint(pool: Pool, model: str) -> str:
         wanted = [completion(model, each, draw) for each in _FINGERPRINTS]
         found = dict(pool.ask_all(wanted, 1))
     except EndpointError as error:
-        if error.status not in {404, 405}:
+        if error.status not in _NO_ROUTE:
             raise
         wanted = [answering(model, [{"role": "user", "content": each}], draw) for each in _FINGERPRINTS]
         found = dict(pool.ask_all(wanted, 1))
