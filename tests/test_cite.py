@@ -1,15 +1,20 @@
 """`tracer cite` on a talk whose sources are known: Ana is what West said, and Kim is nobody's."""
 
+import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from tracer import citation
 from tracer.analyses.cite import Question, cite, edges_of
+from tracer.citation import Options
 from tracer.lm import load
 from tracer.lm.local import LocalLM
 from tracer.records import Cited, Run, Step
@@ -189,3 +194,23 @@ def test_the_hint_offers_only_what_does_not_refuse(
     assert done.code == 0, done.err
     assert hinted.replace("RUN", run) in done.out + done.err
     assert call("graph", run).code == 0
+
+
+@pytest.mark.parametrize("moment", ["sources", "check"])
+def test_ctrl_c_leaves_the_database_whole(call: Callable[..., Any], tmp_path: Path, moment: str) -> None:
+    """A real signal in the middle of the rows, or of the check: nothing is stored, and asking again answers whole."""
+    call("ingest", log(tmp_path))
+    database = tmp_path / "t.duckdb"
+
+    def interrupt(words: str, done: int, total: int) -> None:
+        if words == moment:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        citation.cite(database, "@last", 3, Options(add=True), interrupt)
+    assert call("db", "verify").code == 0
+    with duckdb.connect(str(database), read_only=True) as store:
+        assert store.execute("SELECT count(*) FROM citations").fetchall() == [(0,)]
+        assert store.execute("SELECT count(*) FROM edges WHERE origin = 'measured'").fetchall() == [(0,)]
+    again = call("cite", "@last:3", "--json")
+    assert Cited.model_validate(again.json).check is not None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -207,3 +210,37 @@ def test_a_server_that_ignores_one_of_both_is_told_in_one_line_and_nothing_is_st
     assert "--method reuse" in done.err
     with duckdb.connect(str(tmp_path / "t.duckdb"), read_only=True) as store:
         assert store.execute("SELECT count(*) FROM citations").fetchall() == [(0,)]
+
+
+def test_ctrl_c_leaves_the_database_whole(
+    pocket: LocalLM, open_server: Callable[..., Any], served: Callable[[Any], str], tmp_path: Path
+) -> None:
+    """Exit code 130 and one line while rows are on their way; nothing is stored, and asking again answers."""
+    server, database = open_server(pocket), tmp_path / "t.duckdb"
+    read = server._body
+
+    async def slow(request: Any) -> Any:
+        body = await read(request)
+        await asyncio.sleep(0.2 if body.get("logprobs") == 1 and body.get("echo") else 0)
+        return body
+
+    server._body = slow
+    (tmp_path / "log.json").write_text(json.dumps(LOG))
+    ask = [sys.executable, "-m", "tracer", "cite", "@last:2", "--lm", served(server.app), "--db", str(database)]
+    command = [*ask[:3], "ingest", str(tmp_path / "log.json"), "--db", str(database)]
+    subprocess.run(command, check=True, capture_output=True)
+    one = os.environ | {"TRACER_LM_CONCURRENCY": "1"}
+    with subprocess.Popen(ask, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=one) as process:
+        deadline = time.monotonic() + 100
+        while len(server.asked(echo=True, logprobs=1)) < 4:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    with duckdb.connect(str(database), read_only=True) as store:
+        assert store.execute("SELECT count(*) FROM citations").fetchall() == [(0,)]
+    server._body = read
+    assert subprocess.run(ask, capture_output=True, check=False).returncode == 0
