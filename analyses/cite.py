@@ -4,7 +4,7 @@ Every claim is scored from the same rows: a row gives the odds of all of the ste
 sources the sentence is found that does most, by erasing each in turn. Beside the claims stands the whole step, thought
 included: it is what the check is made on, and what becomes edges of the graph.
 
-Needs torch and transformers for all methods but `reuse`; imported on use only.
+Needs torch and transformers for a model in this process, and none of them for one behind a server.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tracer.records import Cited, CitedSource, Claim, Edge, Run, Step
 
 if TYPE_CHECKING:
     from tracer.analyses.reading import Mask, Reading
+    from tracer.lm.echoed import Echoed
     from tracer.lm.local import LocalLM
 
 QUOTED = 3
@@ -43,13 +44,13 @@ class Question(NamedTuple):
     check: bool = True
 
 
-def cite(lm: LocalLM, asked: Question, progress: Progress | None = None) -> Cited:
+def cite(lm: LocalLM | Echoed, asked: Question, progress: Progress | None = None) -> Cited:
     """The sources of a step, measured with a language model."""
-    from tracer.analyses.reading import Reading, heard
+    from tracer.analyses.reading import heard
 
     hearing = heard(lm, asked.steps, asked.step)
     said = _statement(asked, hearing)
-    reading = Reading(lm, said)
+    reading = _reading(lm, said)
     sets = [np.ones(len(reading.text.ids) - reading.text.told, dtype=np.bool_), *reading.masks]
     before = reading.read
     score = METHODS[asked.method].score
@@ -60,9 +61,7 @@ def cite(lm: LocalLM, asked: Question, progress: Progress | None = None) -> Cite
         "tokens": reading.read - before,
         "plain": scored.rows * len(reading.text.ids),
     }
-    found = _answer(
-        asked, said, scored, [*_measured(lm, reading, asked, hearing, sets)], _quotes(reading, scored, sets)
-    )
+    found = _answer(asked, said, scored, [*_measured(reading, asked, hearing, sets)], _quotes(reading, scored, sets))
     return _checked(reading, found, scored, sets, asked, progress).model_copy(
         update={
             "model": lm.name,
@@ -71,6 +70,18 @@ def cite(lm: LocalLM, asked: Question, progress: Progress | None = None) -> Cite
             "notes": tuple(_notes(asked, said, hearing)),
         }
     )
+
+
+def _reading(lm: LocalLM | Echoed, said: Statement) -> Reading:
+    """The statement before the model, wherever that runs."""
+    from tracer.analyses.reading import Reading
+    from tracer.lm.local import LocalLM
+
+    if isinstance(lm, LocalLM):
+        return Reading(lm, said)
+    from tracer.analyses.echo_reading import EchoReading
+
+    return EchoReading(lm, said)
 
 
 def cite_reuse(asked: Question, edges: Sequence[Edge]) -> Cited:
@@ -114,9 +125,9 @@ def _texts(said: Statement) -> list[str]:
     return [said.words((said.own, len(said.text))), *map(said.words, said.claims)]
 
 
-def _measured(lm: LocalLM, reading: Reading, asked: Question, hearing: Hearing, sets: Sequence[Mask]) -> list[Claim]:
+def _measured(reading: Reading, asked: Question, hearing: Hearing, sets: Sequence[Mask]) -> list[Claim]:
     """The whole step and each claim, with what the model holds of them with and without sources."""
-    from tracer.analyses.erasure import logprob
+    from tracer.analyses.log_odds import logprob
     from tracer.analyses.support import Support
 
     odds = reading.erased([(), range(reading.count)])
@@ -161,7 +172,7 @@ Quotes = Sequence[dict[int, tuple[str, float | None]]]
 
 def _quotes(reading: Reading, scored: Scored, sets: Sequence[Mask]) -> Quotes:
     """Sentences of the strongest sources, by what the words lose without each."""
-    from tracer.analyses.erasure import logprob
+    from tracer.analyses.log_odds import logprob
 
     said = reading.statement
     best = [[k for k in scored.order(n)[:QUOTED] if row[k] > 0] for n, row in enumerate(scored.scores)]

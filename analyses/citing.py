@@ -75,7 +75,7 @@ class Method(NamedTuple):
 
 def leave_one_out(reading: Reading, sets: Sequence[Mask], progress: Progress | None = None) -> Scored:
     """What the words lose when one source is erased, in nats."""
-    from tracer.analyses.erasure import logprob
+    from tracer.analyses.log_odds import logprob
 
     rows: list[Sequence[int]] = [(), *((k,) for k in range(reading.count))]
     logs = logprob(reading.erased(rows, progress))
@@ -85,8 +85,8 @@ def leave_one_out(reading: Reading, sets: Sequence[Mask], progress: Progress | N
 
 def context_cite(reading: Reading, sets: Sequence[Mask], progress: Progress | None = None) -> Scored:
     """Weights of a sparse linear model of the words' log-odds, in nats of log-odds."""
-    from tracer.analyses.erasure import together
     from tracer.analyses.faithfulness import keep
+    from tracer.analyses.log_odds import together
 
     kept = np.array([keep(reading.count, KEEP, seed) for seed in range(CHOICES)])  # (choices, sources)
     odds = reading.erased([np.flatnonzero(~each).tolist() for each in kept], progress)

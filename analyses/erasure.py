@@ -24,26 +24,13 @@ from transformers.cache_utils import Cache
 from tracer.analyses.blocks import BLOCK_TOKENS, Room, blocks
 from tracer.analyses.causal import Causal
 from tracer.analyses.grouped_attention import grouped
+from tracer.analyses.log_odds import Array, Text
 from tracer.analyses.suppression_mask import Sight
-
-Array = npt.NDArray[np.float64]
-Span = tuple[int, int]
 
 ROWS = 32
 """Rows that run side by side, at most."""
 ROOM_BYTES = 1 << 30
 """Memory for their keys and values."""
-
-
-class Text(NamedTuple):
-    """A text as the model reads it."""
-
-    ids: Tensor
-    """(T,) token ids"""
-    parts: Sequence[Span]
-    """Tokens [a, b) of each part that may be erased, ascending and disjoint; a part may be empty."""
-    told: int
-    """The words from this token on are scored; at least 1."""
 
 
 class Odds(NamedTuple):
@@ -70,21 +57,6 @@ class _Row(NamedTuple):
         return len(self.kept) - self.start
 
 
-def logprob(odds: Array) -> Array:
-    """ln p of words from their log-odds; the sum over a row is ln p of all of them together."""
-    with np.errstate(invalid="ignore"):  # NaN stays NaN: a word that was erased
-        return np.asarray(-np.logaddexp(0.0, -odds))
-
-
-def together(odds: Array) -> Array:
-    """The log-odds of all words of a row at once, from each one's, (rows, words) -> (rows,).
-
-    ln P - ln(1 - P) with P the product of their probabilities, as in ContextCite (arXiv 2409.00729).
-    """
-    total = np.minimum(logprob(odds).sum(axis=1), -1e-15)
-    return np.asarray(total - np.log(-np.expm1(total)))
-
-
 @torch.inference_mode()
 def erased(
     model: Any,
@@ -105,7 +77,7 @@ class _Run:
 
     def __init__(self, causal: Causal, text: Text, progress: Callable[[int, int], None] | None) -> None:
         self.causal, self.text, self.progress = causal, text, progress
-        self.ids = causal.rows([text.ids])  # (1, T)
+        self.ids = causal.rows([torch.as_tensor(text.ids)])  # (1, T)
         self.length = self.ids.shape[1]
         self.sight = Sight(causal.model, self.length)
         self.tokens = causal.block_tokens(self.length, BLOCK_TOKENS)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tracer.analyses.erasure import Array, logprob, together
+from tracer.analyses.log_odds import Array, logprob, together
 from tracer.analyses.reading import Mask, Progress, Reading
 from tracer.records import Faithfulness
 from tracer.stats import spearman

@@ -8,7 +8,7 @@ sentence r moves a later one t by
 and t rests on r from MOVES nats on; what r rests on counts for t, too. So a result that was worked out in thought has
 the sources of the numbers that went into it, and a claim that no thought and no source brought up has none.
 
-Needs torch and transformers; imported on use only.
+Needs torch and transformers for a model in this process; imported on use only.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from tracer.analyses.erasure import Array, Text, erased, logprob
+from tracer.analyses.log_odds import Array, Text, logprob
 from tracer.analyses.statement import Hearing, Statement
-from tracer.analyses.step_signals import tokens, told
 from tracer.analyses.transcript import Read, lines, view
-from tracer.lm.offsets import token_spans
+from tracer.lm.local import LocalLM
+from tracer.lm.offsets import Offset, token_spans
 
 if TYPE_CHECKING:
-    from tracer.lm.local import LocalLM
+    from tracer.lm.echoed import Echoed
     from tracer.records import Step
 
 MOVES = 1.0
@@ -43,14 +42,19 @@ class Reading:
     def __init__(self, lm: LocalLM, statement: Statement) -> None:
         encoded = lm.encode(statement.text)
         lm.require_room(len(encoded.ids))
+        self.model = lm.model
+        self._place(statement, np.array(encoded.ids), encoded.offsets)
+
+    def _place(self, statement: Statement, ids: npt.NDArray[np.int64], offsets: Sequence[Offset]) -> None:
+        """Find the sources, the thought and the claims among the tokens."""
         spans = [*((source.start, source.end) for source in statement.sources), *statement.thought, *statement.claims]
-        every = token_spans(encoded.offsets, spans)
-        self.lm, self.statement, self.offsets = lm, statement, encoded.offsets
+        every = token_spans(offsets, spans)
+        self.statement, self.offsets = statement, offsets
         self.count, claims = len(statement.sources), len(statement.claims)
         self.own = every[self.count :]
         """Tokens of the sentences of the step's thought, then of its claims."""
-        told_from = token_spans(encoded.offsets, [(0, statement.own)])[0][1]
-        self.text = Text(torch.tensor(encoded.ids), every[: len(every) - claims], told_from)
+        told_from = token_spans(offsets, [(0, statement.own)])[0][1]
+        self.text = Text(ids, every[: len(every) - claims], told_from)
         self.read = 0
         """Tokens that were read so far."""
 
@@ -59,7 +63,9 @@ class Reading:
         return self._run(self.text, rows, progress)
 
     def _run(self, text: Text, rows: Sequence[Collection[int]], progress: Progress | None = None) -> Array:
-        found = erased(self.lm.model, text, rows, progress)
+        from tracer.analyses.erasure import erased
+
+        found = erased(self.model, text, rows, progress)
         self.read += found.read
         return found.odds
 
@@ -110,7 +116,7 @@ class Reading:
         return found
 
 
-def heard(lm: LocalLM, steps: Sequence[Step], index: int) -> Hearing:
+def heard(lm: LocalLM | Echoed, steps: Sequence[Step], index: int) -> Hearing:
     """What the speaker heard, which no log says: all that was said, if that makes its own words likelier by MOVES; else
     what was said to it.
 
@@ -121,9 +127,19 @@ def heard(lm: LocalLM, steps: Sequence[Step], index: int) -> Hearing:
     return Hearing(public=cost[True] < cost[False] - MOVES, prompts=lm.max_unknown >= 1)
 
 
-def _cost(lm: LocalLM, seen: Read) -> float:
+def _cost(lm: LocalLM | Echoed, seen: Read) -> float:
     """-ln p of the speaker's own steps in what it saw, in nats."""
-    encoded = lm.encode(seen.text)
+    offsets, chosen = _chosen(lm, seen.text)
+    begins = [start for start, _ in offsets]
+    return -sum(float(chosen[slice(*np.searchsorted(begins, [place.start, place.end]))].sum()) for place in seen.places)
+
+
+def _chosen(lm: LocalLM | Echoed, text: str) -> tuple[Sequence[Offset], Array]:
+    """Where each token of a text stands, and its ln p given all before it; 0 for the first one."""
+    if not isinstance(lm, LocalLM):
+        return lm.read(text)
+    from tracer.analyses.step_signals import told
+
+    encoded = lm.encode(text)
     lm.require_room(len(encoded.ids))
-    chosen, _ = told(lm, encoded)
-    return -sum(float(chosen[slice(*tokens(encoded, place.start, place.end))].sum()) for place in seen.places)
+    return encoded.offsets, told(lm, encoded)[0]

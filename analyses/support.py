@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tracer.analyses.erasure import Array, logprob
+from tracer.analyses.log_odds import Array, logprob
 from tracer.analyses.reading import MOVES, Reading
 from tracer.analyses.statement import Statement
 from tracer.lm.offsets import token_spans

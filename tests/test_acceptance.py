@@ -206,6 +206,7 @@ PUBLISHED: dict[str, list[str]] = {
     "demo": ["demo --folder OUT/demo"],
     "replay": ["replay @last --at 1 --resample 3 --with accepted_team:replay"],
     "synth": ["synth --n 1 --with accepted_team:replay -o OUT/synth"],
+    "cite": ["cite @last:2 --method reuse", "cite @last:2 --method reuse --by sentence"],
     "runs-rm": ["runs rm @last"],
 }
 """The calls whose JSON each schema describes; RUNS, README and OUT stand for paths."""
@@ -214,8 +215,8 @@ A_TEAM = "def replay(prefix_steps, edited_step):\n    return edited_step is None
 WITHOUT_DATABASE = ("bench", "train", "demo", "gate")
 
 
-NEED_A_MODEL = {"anchors", "cite", "bench-anchors", "bench-pocket", "bench-resampling"}
-"""Asked for where their models are made: in test_anchors, test_cite, test_bench_pocket and test_resampling."""
+NEED_A_MODEL = {"anchors", "bench-anchors", "bench-cite", "bench-pocket", "bench-resampling"}
+"""Asked for where their models are made: in test_anchors, test_bench_citing, test_bench_pocket and test_resampling."""
 NEED_A_SERVER = {"lm-check", "train-fusion"}
 """Of a model, or what a benchmark of one printed: test_train_fusion holds its form."""
 RUN_ON = {"collect", "watch"}

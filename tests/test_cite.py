@@ -1,16 +1,21 @@
 """`tracer cite` on a talk whose sources are known: Ana is what West said, and Kim is nobody's."""
 
+import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from tracer import citation
 from tracer.analyses.cite import Question, cite, edges_of
 from tracer.analyses.citing import hanging
+from tracer.citation import Options
 from tracer.lm import load
 from tracer.lm.local import LocalLM
 from tracer.records import Cited, Run, Step
@@ -175,7 +180,7 @@ def test_an_answer_is_kept_and_its_edges_are_added_once(call: Callable[..., Any]
         (["@last:3", "--span", "krill"], 3, "does not say 'krill'"),
         (["@last:3", "--method", "guess"], 2, "leave-one-out, context-cite, reuse"),
         (["@last:3", "--by", "word"], 2, "by step or by sentence"),
-        (["@last:3", "--lm", "http://localhost:1"], 5, "--method reuse"),
+        (["@last:3", "--lm", "http://localhost:1"], 5, "no server answers"),
         (["@last:3", "--method", "reuse", "--add"], 2, "measures nothing"),
     ],
 )
@@ -198,3 +203,44 @@ def test_foreign_text_is_refused_by_the_pocket_model(call: Callable[..., Any], t
     assert done.code == 5
     assert "--lm MODEL" in done.err
     assert call("cite", "@last:3", "--method", "reuse").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hinted"),
+    [
+        (["--method", "reuse"], "`tracer graph RUN` shows the edges, `--json` gives all"),
+        (["--method", "reuse", "--span", "Hal: 3."], "`tracer graph RUN` shows the edges, `--json` gives all"),
+        ([], "`--add` adds it to the graph, `--json` gives all"),
+        (["--add"], "`tracer graph RUN` shows the edges, `--json` gives all"),
+    ],
+)
+def test_the_hint_offers_only_what_does_not_refuse(
+    call: Callable[..., Any], tmp_path: Any, arguments: list[str], hinted: str
+) -> None:
+    """`reuse` measures nothing that could be added; its edges are in the graph from the start."""
+    call("ingest", log(tmp_path))
+    run = call("cite", "@last:3", "--method", "reuse", "--json").json["run"]
+    done = call("cite", "@last:3", *arguments)
+    assert done.code == 0, done.err
+    assert hinted.replace("RUN", run) in done.out + done.err
+    assert call("graph", run).code == 0
+
+
+@pytest.mark.parametrize("moment", ["sources", "check"])
+def test_ctrl_c_leaves_the_database_whole(call: Callable[..., Any], tmp_path: Path, moment: str) -> None:
+    """A real signal in the middle of the rows, or of the check: nothing is stored, and asking again answers whole."""
+    call("ingest", log(tmp_path))
+    database = tmp_path / "t.duckdb"
+
+    def interrupt(words: str, done: int, total: int) -> None:
+        if words == moment:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        citation.cite(database, "@last", 3, Options(add=True), interrupt)
+    assert call("db", "verify").code == 0
+    with duckdb.connect(str(database), read_only=True) as store:
+        assert store.execute("SELECT count(*) FROM citations").fetchall() == [(0,)]
+        assert store.execute("SELECT count(*) FROM edges WHERE origin = 'measured'").fetchall() == [(0,)]
+    again = call("cite", "@last:3", "--json")
+    assert Cited.model_validate(again.json).check is not None

@@ -15,8 +15,8 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from tracer.analyses.citing import ALPHA, CHOICES, KEEP, context_cite
-from tracer.analyses.erasure import together
 from tracer.analyses.faithfulness import keep
+from tracer.analyses.log_odds import together
 from tracer.analyses.reading import Reading
 from tracer.analyses.statement import statement
 from tracer.lm.local import LocalLM

@@ -113,6 +113,51 @@ def test_a_server_of_several_models_wants_a_name(served: Serve) -> None:
         load(served(listed))
 
 
+def chat_only(status: int, listing: bool = False) -> Any:
+    """A server with no route but the one for messages; it refuses the others with this status."""
+    from starlette.applications import Starlette
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
+
+    async def chat(request: Any) -> JSONResponse:
+        said = (await request.json())["messages"][-1]["content"]
+        return JSONResponse({"choices": [{"index": 0, "message": {"content": f"You said {said}"}}]})
+
+    async def refuse(_: Any) -> JSONResponse:
+        return JSONResponse({"detail": "Not Found"}, status)
+
+    routes = [Route("/v1/chat/completions", chat, methods=["POST"])]
+    if listing:
+        routes.append(Route("/v1/models", lambda _: JSONResponse({"data": [{"id": "talker"}]})))
+    return Starlette(routes=[*routes, Route("/{path:path}", refuse, methods=["GET", "POST"])])
+
+
+@pytest.mark.parametrize(
+    ("status", "listing"), [(404, False), (405, False), (501, False), (400, True), (404, True), (422, True)]
+)
+def test_a_server_for_messages_only_needs_no_revision(
+    served: Serve, call: Callable[..., Any], status: int, listing: bool
+) -> None:
+    """Its weights are known by its answers; `lm check` says what it cannot do, and it is usable."""
+    url = served(chat_only(status, listing)) + ("" if listing else "#talker")
+    first, again = load(url), load(url)
+    assert first.revision == again.revision
+    assert len(first.revision) == 12
+    done = call("lm", "check", url, "--json")
+    assert done.code == 0, done.err
+    has = {each["name"]: each["has"] for each in done.json["capabilities"]}
+    assert (has["chat"], has["completions"]) == (True, False)
+
+
+def test_a_server_that_lists_no_models_wants_a_name_or_another_address(served: Serve) -> None:
+    """The one or the other may be what is wrong; a name mends it here."""
+    url = served(chat_only(404))
+    with pytest.raises(EndpointError, match=r"/v1 does not list its models \(404\): name one as URL#MODEL, or mend"):
+        load(url)
+    with pytest.raises(EndpointError, match=r"/v2/chat/completions is not there \(404\): Not Found: .* ends in /v1"):
+        load(url.replace("/v1", "/v2") + "#talker")
+
+
 def test_what_reads_a_model_from_inside_says_so() -> None:
     """Without asking the server."""
     with pytest.raises(MissingExtraError, match=r"--drill reads a model from inside.*--lm FOLDER"):

@@ -10,7 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from tracer.analyses.erasure import Text, erased, logprob, together  # noqa: E402
+from tracer.analyses.erasure import erased  # noqa: E402
+from tracer.analyses.log_odds import Text, logprob, together  # noqa: E402
 
 PARTS = [(0, 5), (5, 12), (14, 20), (20, 20), (26, 28)]
 TOLD = 24

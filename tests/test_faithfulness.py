@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from tracer.analyses.erasure import logprob
 from tracer.analyses.faithfulness import CHOICES, faithfulness, keep
+from tracer.analyses.log_odds import logprob
 from tracer.analyses.reading import Reading
 from tracer.analyses.statement import statement
 from tracer.lm import load

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tracer.lm.offsets import Offset, dropped, tiled, token_spans
+from tracer.lm.offsets import Offset, aligned, dropped, tiled, token_spans
 
 pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -186,3 +186,28 @@ def test_every_token_belongs_to_exactly_one_sentence(lengths: list[int], cuts: s
     borders = sorted({0, ends[-1]} | {cut for cut in cuts if cut < ends[-1]})
     owned = [token for a, b in token_spans(offsets, pairwise(borders)) for token in range(a, b)]
     assert owned == list(range(len(lengths)))
+
+
+@pytest.mark.parametrize(
+    ("shown", "text", "offsets"),
+    [
+        (["Kim", ":", " Leo"], "Kim: Leo", [(0, 3), (3, 4), (4, 8)]),
+        (["Kim", ":", "Leo"], "Kim: Leo", [(0, 3), (3, 4), (4, 8)]),  # a decoder that takes the blank off
+        (["Kim", "", ":"], "Kim:", [(0, 3), (3, 3), (3, 4)]),
+        (["a", " \ufffd", "\ufffd", "b"], "a 🎉b", [(0, 1), (1, 3), (3, 3), (3, 4)]),
+        (["\ufffd", "\ufffd"], "🎉", [(0, 1), (1, 1)]),
+        (["a", "\ufffd", "b"], "a\ufffdb", [(0, 1), (1, 2), (2, 3)]),  # which the text has itself
+        (["a"], "a  ", [(0, 3)]),
+        ([], "", None),
+        (["Kim"], "Leo", None),
+        (["Kim", "<unk>"], "Kim: Zebra", None),
+        (["\ufffd"], "🎉🎉🎉", None),  # one part of a character is no three characters
+        (["a", "\ufffd"], "a", None),
+        (["Kim"], "Kim: Leo", None),
+    ],
+)
+def test_tokens_known_by_their_text_are_found_or_refused(
+    shown: list[str], text: str, offsets: list[Offset] | None
+) -> None:
+    """By hand."""
+    assert aligned(shown, text) == offsets

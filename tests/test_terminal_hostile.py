@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from rich.console import Console, RenderableType
@@ -22,7 +22,11 @@ from tracer.records import (
     Anchors,
     AnchorSentence,
     Candidate,
+    Cited,
+    CitedSource,
+    Claim,
     Edge,
+    Faithfulness,
     Finding,
     PathStep,
     Pointer,
@@ -34,6 +38,8 @@ from tracer.records import (
 from tracer.viz import terminal
 from tracer.viz.agreement import agreement_report
 from tracer.viz.anchors import anchors_report
+from tracer.viz.cite import cite_report
+from tracer.viz.lm import check_report
 from tracer.viz.resampling import resampling_report
 
 ESC, BELL, ST = "\x1b", "\x07", "\x1b\\"
@@ -135,6 +141,29 @@ def anchors_of(attack: str, method: str) -> Anchors:
     )  # fmt: skip
 
 
+def cited_of(attack: str) -> Cited:
+    sources = tuple(
+        CitedSource(step=k - 1, agent=attack, score=5.0, low=4.0, high=6.0, share=0.5, quote=attack) for k in range(3)
+    )
+    claim = Claim(text=attack, logprob=-3.0, alone=-9.0, rests_on=(attack,), sources=sources)
+    claims = (claim, claim.model_copy(update={"unsupported": (attack, attack)}))
+    before = claim.model_copy(update={"unsupported": (attack,), "said_before": 1})
+    return Cited(
+        run=attack, step=3, agent=attack, method=attack, score=attack, model=attack, revision=attack,
+        parameters={"span": attack}, whole=claim, claims=(*claims, before), notes=(attack,),
+        cost={"rows": 9, "tokens": 9},
+        check=Faithfulness(
+            k=3, drop=5.0, all=6.0, lds=0.5, lds_low=0.2, lds_high=0.7, choices=32, deletion=0.1, insertion=0.9
+        ),
+    )  # fmt: skip
+
+
+def server_of(attack: str) -> dict[str, Any]:
+    told = {"name": attack, "has": False, "found": attack, "instead": attack}
+    facts = {"model": attack, "urls": [attack], "revision": "1", "window": None, "concurrency": 1}
+    return facts | {"capabilities": [told, told | {"has": True}]}
+
+
 def views(attack: str, width: int) -> Iterator[RenderableType]:
     """Each view of a log's words, with the attack in every field."""
     steps, finding = steps_of(attack), finding_of(attack)
@@ -156,6 +185,8 @@ def views(attack: str, width: int) -> Iterator[RenderableType]:
     yield anchors_report(found[0], width=width)
     yield resampling_report(found[1], width=width)
     yield agreement_report(compare(found))
+    yield cite_report(cited_of(attack), width=width)
+    yield check_report(server_of(attack))
 
 
 def test_the_attacks_are_many_and_different() -> None:
@@ -212,6 +243,8 @@ def _db(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["blame"],
         ["blame", "--all"],
         ["blame", "--json"],
+        ["cite", "@last:3", "--method", "reuse"],
+        ["cite", "@last:3", "--method", "reuse", "--json"],
         ["report", "--format", "markdown"],
         ["report", "--all", "--format", "markdown"],
     ],

@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -38,6 +39,7 @@ from tracer.lm.rollouts import Request, Sampling, digest
 
 PROMPT = "Q: Mia: Jon +1. Jon: Kim +5. Kim: Ben +7. Ben: 1. What is Mia?\n<think>"
 CHAIN = f"{PROMPT} We need Mia. Mia: Jon +1. Jon: Kim +5. Kim: Ben +7. Ben: 1. Kim = 1 +7 = 8."
+TALK = (("West", "Planner: Ana: Hal +5."), ("East", "Planner: Hal: 3."), ("Planner", "Solver: Ana: Hal +5. Hal: 3."))
 FALSE_ALARM = 0.001
 """So often the test below would be wrong to say that two samplers differ."""
 PERMUTATIONS = 4000
@@ -195,6 +197,28 @@ def test_resampling_runs_resumes_and_says_what_other_methods_need(
     assert second["evidence"]["computed"] <= 1
     assert main([*command, "--method", "receivers"]) == 5
     assert "--method receivers needs the model's attention" in capsys.readouterr().err
+
+
+def test_cite_says_what_the_server_lacks_and_what_to_use_and_keeps_nothing(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says 200 to echo with logprobs; what it names instead, the same model's folder and `reuse`, does answer."""
+    history = [{"role": "user", "name": who, "content": said} for who, said in TALK]
+    log, database = tmp_path / "log.json", tmp_path / "t.duckdb"
+    log.write_text(json.dumps({"question": "What is Ana?", "history": history}))
+    assert main(["ingest", str(log), "--db", str(database)]) == 0
+    capsys.readouterr()
+    for method in ("leave-one-out", "context-cite"):
+        assert main(["cite", "@last:2", "--db", str(database), "--lm", server.address, "--method", method]) == 5
+        told = capsys.readouterr()
+        assert (told.out, told.err.count("\n")) == ("", 1)
+        assert f"--method {method} needs log-probabilities of given words (echo with logprobs)" in told.err
+        assert "gives none (the text that is to be repeated is not): use vLLM or SGLang" in told.err
+        assert "(--lm FOLDER), or --method reuse" in told.err
+    with duckdb.connect(str(database), read_only=True) as store:
+        assert store.execute("SELECT count(*) FROM citations").fetchall() == [(0,)]
+    assert main(["cite", "@last:2", "--db", str(database), "--method", "reuse"]) == 0
+    assert main(["cite", "@last:2", "--db", str(database), "--lm", str(server.model)]) == 0
 
 
 def test_a_server_that_is_killed_and_started_again_in_the_middle_costs_nothing(server: Server, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tracer.store import Store
 
 if TYPE_CHECKING:
     from tracer.analyses.cite import Question
+    from tracer.lm.echoed import Echoed
     from tracer.lm.local import LocalLM
 
 Progress = Callable[[str, int, int], None]
@@ -47,11 +48,11 @@ def cite(path: Path, run_ref: str, step: int, options: Options = DEFAULTS, progr
     if step >= len(steps):
         raise NoSuchRunError(f"run {run.id} has no step {step}: its last is {len(steps) - 1}")
     measured = METHODS[options.method].score is not None
-    lm = _inside(options) if measured else None
+    lm = _model(options) if measured else None
     parameters = METHODS[options.method].parameters | {
         "span": options.span,
         "by": options.by,
-        "dtype": str(lm.model.dtype).removeprefix("torch.") if lm else None,
+        "dtype": _dtype(lm),
     }
     with Store.open(path, read_only=True) as store:
         found = store.citation(run.id, step, options.method, lm.revision if lm else None, parameters)
@@ -67,7 +68,7 @@ def cite(path: Path, run_ref: str, step: int, options: Options = DEFAULTS, progr
     return found
 
 
-def _found(lm: LocalLM | None, asked: Question, edges: Sequence[Edge], progress: Progress | None) -> Cited:
+def _found(lm: LocalLM | Echoed | None, asked: Question, edges: Sequence[Edge], progress: Progress | None) -> Cited:
     from tracer.analyses import cite as measuring
 
     if lm is None:
@@ -75,17 +76,30 @@ def _found(lm: LocalLM | None, asked: Question, edges: Sequence[Edge], progress:
     return measuring.cite(lm, asked, progress)
 
 
-def _inside(options: Options) -> LocalLM:
-    """The model, in this process: log-probabilities of given words are needed, and nothing else will do."""
-    from tracer.lm import load_inside
+def _dtype(lm: LocalLM | Echoed | None) -> str | None:
+    """Of a model in this process; a server does not tell its own."""
+    model = getattr(lm, "model", None)
+    return str(model.dtype).removeprefix("torch.") if model is not None else None
+
+
+def _model(options: Options) -> LocalLM | Echoed:
+    """The model: log-probabilities of given words are needed, which some servers give, too."""
+    from tracer.lm import load_inside, load_served
     from tracer.lm.endpoint_address import is_address
 
-    if is_address(options.lm):
+    if not is_address(options.lm):
+        return load_inside(options.lm, "tracer cite", device=options.device, dtype=options.dtype)
+    endpoint = load_served(options.lm)
+    lacking = endpoint.server["echo"]
+    if not lacking.has:
         raise MissingExtraError(
-            f"--method {options.method} needs log-probabilities of given words, with parts before them taken out; no "
-            "server gives them: name a model in this process (--lm FOLDER), or take --method reuse, which needs none"
+            f"--method {options.method} needs log-probabilities of given words (echo with logprobs), and "
+            f"{endpoint.where} gives none ({lacking.found}): use vLLM or SGLang, a model in this process "
+            "(--lm FOLDER), or --method reuse, which needs none"
         )
-    return load_inside(options.lm, "tracer cite", device=options.device, dtype=options.dtype)
+    from tracer.lm.echoed import Echoed
+
+    return Echoed(endpoint)
 
 
 def _add(path: Path, found: Cited, edges: Sequence[Edge]) -> None:

@@ -358,6 +358,38 @@ class ResamplingBench(Form):
     engine: dict[str, Any]
 
 
+class Area(Form):
+    """How well a score tells true sources from others."""
+
+    auroc: float
+    interval: tuple[float, float] = Field(description="95 %, by drawing runs again.")
+
+
+class Listed(Form):
+    """Of some claims those that were called unsupported."""
+
+    share: float | None = Field(description="null where there was no claim.")
+    interval: tuple[float, float] = Field(description="95 %, by Wilson.")
+    n: int
+
+
+class CiteBench(Form):
+    """`tracer bench cite`: sources that are true by construction, and claims that were planted."""
+
+    model_config = ConfigDict(extra="allow")
+
+    seed: int
+    n: int
+    model: dict[str, str]
+    sources: dict[str, dict[str, Area]] = Field(
+        description="plain (sources that say what no other one says), all -> method -> AUROC."
+    )
+    pairs: dict[str, dict[str, int]]
+    unsupported: dict[str, Listed] = Field(description="Kind of planted claim -> how many were listed.")
+    false_listings: Listed = Field(description="Of all other claims.")
+    false_among_listed: float
+
+
 class WrittenReport(Form):
     """`tracer report`: the file that was written."""
 
@@ -575,6 +607,7 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "bench-pocket": (PocketReport, 1),
     "bench-anchors": (AnchorsBench, 1),
     "bench-resampling": (ResamplingBench, 1),
+    "bench-cite": (CiteBench, 1),
     "anchors": (Anchors, 1),
     "cite": (Cited, 1),
     "lm-check": (LmCheck, 1),

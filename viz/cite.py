@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -73,19 +74,20 @@ def _sources(claim: Claim, found: Cited, width: int) -> RenderableType:
     shown = [each for each in claim.sources if each.share >= _LEAST and each.score >= least][:_TOP]
     if not shown:
         return Text("  no source moves it", style="dim")
+    rows = [(*_cells(each), f"“{one_line(each.quote, width)}”") for each in shown]
+    used = sum(max(cell_len(row[k]) for row in rows) + 1 for k in range(len(rows[0]) - 1))
     table = Table.grid(padding=(0, 1, 0, 0))
-    for each in shown:
-        where = "task" if each.step < 0 else f"step {each.step}"
-        bar = "█" * max(1, round(BAR * each.share))
-        table.add_row(
-            " ",
-            where,
-            f"{bar:<{BAR}}",
-            _score(each),
-            agent(each.agent, 14),
-            f"“{one_line(each.quote, max(12, width - 52))}”",
-        )
+    for *cells, quote in rows:
+        room = max(12, width - used)
+        quote = quote if cell_len(quote) <= room else f"{set_cell_size(quote, room - 2).rstrip()}…”"
+        table.add_row(*map(Text, (*cells, quote)))  # as text: a string would be read as markup
     return table
+
+
+def _cells(each: CitedSource) -> tuple[str, ...]:
+    where = "task" if each.step < 0 else f"step {each.step}"
+    bar = "█" * max(1, round(BAR * each.share))
+    return " ", where, f"{bar:<{BAR}}", _score(each), agent(each.agent, 14)
 
 
 def _score(each: CitedSource) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tracer.cli.options import AsJson, Db, parse_address
 from tracer.cli.output import ProgressBar, hint, print_json, print_report, report_width
+
+if TYPE_CHECKING:
+    from tracer.records import Cited
 
 
 def cite(
@@ -20,7 +23,12 @@ def cite(
     ] = "leave-one-out",
     by: Annotated[str, typer.Option("--by", help="Sources are earlier steps (step) or their sentences.")] = "step",
     lm: Annotated[
-        str, typer.Option("--lm", metavar="MODEL", help="pocket, a folder, or a Hugging Face model on this machine.")
+        str,
+        typer.Option(
+            "--lm",
+            metavar="MODEL",
+            help="pocket, a folder, a Hugging Face model on this machine, or a server: URL#MODEL.",
+        ),
     ] = "pocket",
     device: Annotated[
         str | None, typer.Option("--device", help="cpu, cuda, ... Default: a GPU where there is one.")
@@ -57,4 +65,11 @@ def cite(
     from tracer.viz.cite import cite_report
 
     print_report(cite_report(found, width=report_width()))
-    hint(f"`tracer graph {found.run}` shows the edges" if add else "`--add` adds it to the graph, `--json` gives all")
+    hint(_next(found, add))
+
+
+def _next(found: Cited, add: bool) -> str:
+    """What to do with it; what `reuse` finds is in the graph from the start."""
+    if add or found.model is None:
+        return f"`tracer graph {found.run}` shows the edges, `--json` gives all"
+    return "`--add` adds it to the graph, `--json` gives all"

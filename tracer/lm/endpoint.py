@@ -32,6 +32,8 @@ _SEEDS = 1 << 31
 """Seeds are below: some servers take 32 bits with a sign."""
 _NO_LIST = frozenset({404, 405, 500, 501})
 """Statuses of servers that do not list their models; `transformers serve` fails where nothing was ever downloaded."""
+_NO_ROUTE = frozenset({400, 404, 405, 422, 501})
+"""Statuses of servers that answer messages and go on with no text."""
 _FINGER = 8
 """Tokens of each text by which weights are told from others."""
 _FINGERPRINTS = ("The answer is", "1, 2, 3,", "def main(")
@@ -224,17 +226,22 @@ class Endpoint:
 
     def echo(self, texts: Sequence[str]) -> list[Choice]:
         """Each text with the log-probabilities of its own tokens; refused where the server gives none."""
+        new = [each for each in dict.fromkeys(texts) if each not in self._echoed]
+        for place, choice in self.echoes(new, TOP):
+            self._echoed[new[place]] = choice
+        return [self._echoed[each] for each in texts]
+
+    def echoes(self, texts: Sequence[str], top: int = 1) -> Generator[tuple[int, Choice], None, None]:
+        """(place, the same of that text), as they come, with so many alternatives of each token; nothing is kept."""
         lacking = self.server["echo"]
         if not lacking.has:
             raise EndpointError(
                 f"log-probabilities of a text need a server that heeds echo with logprobs, and {self.where} does not "
                 f"({lacking.found}): use vLLM or SGLang, or a model in this process: --lm FOLDER"
             )
-        new = [each for each in dict.fromkeys(texts) if each not in self._echoed]
-        requests = [completion(self.model, each, Draw(1, 0.0), echo=True, logprobs=TOP) for each in new]
+        requests = [completion(self.model, each, Draw(1, 0.0), echo=True, logprobs=top) for each in texts]
         for place, found in self.pool.ask_all(requests):
-            self._echoed[new[place]] = _own(self._parsed(found, 1), new[place])
-        return [self._echoed[each] for each in texts]
+            yield place, _own(self._parsed(found, 1), texts[place])
 
     def token_ends(self, text: str) -> list[int] | None:
         """Where each token of a text ends, in characters; None where the server does not tell, or not exactly."""
@@ -290,7 +297,10 @@ def _listed(pool: Pool, model: str | None) -> tuple[str, int | None]:
         if error.status not in _NO_LIST:
             raise
         if model is None:
-            raise EndpointError(f"{pool.urls[0]} does not list its models: name one as URL#MODEL") from error
+            raise EndpointError(
+                f"{pool.urls[0]} does not list its models ({error.status}): name one as URL#MODEL, or mend the "
+                "address, which mostly ends in /v1"
+            ) from error
         return model, None
     if model is None and len(listed) != 1:
         told = ", ".join(clean(each) for each in list(listed)[:10]) or "none"
@@ -326,7 +336,7 @@ def _fingerprint(pool: Pool, model: str) -> str:
         wanted = [completion(model, each, draw) for each in _FINGERPRINTS]
         found = dict(pool.ask_all(wanted, 1))
     except EndpointError as error:
-        if error.status not in {404, 405}:
+        if error.status not in _NO_ROUTE:
             raise
         wanted = [answering(model, [{"role": "user", "content": each}], draw) for each in _FINGERPRINTS]
         found = dict(pool.ask_all(wanted, 1))

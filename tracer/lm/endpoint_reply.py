@@ -107,7 +107,7 @@ def _refusal(raw: Raw, url: str, asked: Mapping[str, Any]) -> EndpointError | Do
         return EndpointError(f"{where} has no model {model!r}{said}: name another as URL#MODEL", raw.status)
     if raw.status == 404:
         return EndpointError(
-            f"{where} is not there (404){said}: the address of an OpenAI-compatible server ends in /v1"
+            f"{where} is not there (404){said}: the address of an OpenAI-compatible server ends in /v1", raw.status
         )
     if _TOO_LONG.search(words):
         return DoesNotFitError(f"the text is longer than the model at {where} reads{said}: shorten it, or name another")

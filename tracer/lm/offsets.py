@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 Offset = tuple[int, int]
+_BROKEN = "\ufffd"
+"""What a part of a character is shown as."""
+_BLANKS = 64
+"""In a row, that no token shows, at most."""
 
 
 class Encoded(NamedTuple):
@@ -52,6 +56,32 @@ def tiled(offsets: Iterable[Offset], length: int) -> list[Offset]:
     if closed and 0 < reach < length:
         closed[-1] = (closed[-1][0], length)
     return closed
+
+
+def aligned(tokens: Iterable[str], text: str) -> list[Offset] | None:
+    """[start, end) of tokens that are known by their text only; None where they do not make up this text.
+
+    A token that holds a part of a character does not show it, and tokens without text may stand anywhere: such ones
+    have together what stands up to the next token that is whole. Blanks that no token shows go to the next one.
+    """
+    ends: list[int] = []
+    reach = waiting = room = 0  # how many wait for an end, and for how many characters at most
+    for token in tokens:
+        if not token or (_BROKEN in token and (waiting or not text.startswith(token, reach))):
+            waiting, room = waiting + 1, room + len(token)
+            continue
+        ahead = text[reach : reach + room + _BLANKS + len(token)]
+        blanks = len(ahead) - len(ahead.lstrip())
+        at = ahead.find(token, bool(room), room + blanks + len(token))
+        if at < 0:
+            return None
+        ends += [*[reach + at] * waiting, reach + at + len(token)]
+        reach, waiting, room = ends[-1], 0, 0
+    ends += [len(text)] * waiting
+    rest = text[reach:]
+    if not ends or len(rest.rstrip()) > room or (room and not rest):
+        return None
+    return tiled(((end, end) for end in ends), len(text))
 
 
 def dropped(offsets: Iterable[Offset], text: str) -> int:
