@@ -87,8 +87,10 @@ def _lived(steps: Sequence[Step], index: int, living: Living, progress: Progress
 
 
 def _in_words(found: Drilled, index: int) -> str:
+    from tracer.viz.wording import percent
+
     costs = f"costs {_interval(found.fall)} of the success rate"
-    forks = f"{_chance(found.probability)} sure, {found.forks} forks"
+    forks = f"{percent(found.probability)} sure, {found.forks} forks"
     words = {
         "sentence": f"sentence {found.sentence}, “{found.text}”, {costs}",
         "said": f"no sentence of step {index} costs the run as much as what it says then: that {costs}",
@@ -101,11 +103,7 @@ def _in_words(found: Drilled, index: int) -> str:
     n = len(found.counts) - 2
     other = f"sentence {found.rival}" if found.rival < n else "what it says" if found.rival == n else "what comes later"
     more = f"about {2 * found.forks} forks (`--budget {2 * found.forks}`) would settle it"
-    return f"{words} ({forks}); or {other} does ({_chance(found.rival_probability)}): {more}"
-
-
-def _chance(p: float) -> str:
-    return ">99 %" if p > 0.99 else f"{p * 100:.0f} %"
+    return f"{words} ({forks}); or {other} does ({percent(found.rival_probability)}): {more}"
 
 
 def _rewritten(steps: Sequence[Step], index: int, name: str) -> dict[str, Any]:
