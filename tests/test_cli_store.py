@@ -71,6 +71,16 @@ def test_bad_files_beside_a_good_one_are_named_and_exit_0(call: Call, log: Path)
     assert call("ingest", log.parent, "--json").json["skipped"][0]["reason"] == "the file is empty"
 
 
+def test_what_every_format_looked_for_is_told_of_a_file_that_is_named_alone(call: Call, log: Path) -> None:
+    """Beside others a file of no format takes one short line, and one more says how to learn the rest."""
+    odd = log.parent / "weather.json"
+    odd.write_text('{"weather": "fine"}')
+    short = f"skipped {odd}: not a format we know\n"
+    assert call("ingest", log.parent).err.startswith(f"{short}`tracer ingest FILE`, of one of these alone, says")
+    assert "whowhen (no key 'mistake_agent')" in call("ingest", odd).err
+    assert "tried otlp_json" in call("ingest", log.parent, "--json").json["skipped"][0]["reason"]
+
+
 def test_a_folder_without_a_log_is_3_and_says_how_many_were_tried(call: Call, tmp_path: Path) -> None:
     """Each with its reason, then one error."""
     (tmp_path / "logs").mkdir()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 10
 """Passed-over files that are named one by one."""
+_TRIED = "; tried "
+"""What stands before the reasons of every format."""
 
 
 def ingest(
@@ -70,8 +72,12 @@ def _print(result: Ingested) -> None:
 
 
 def _warn_of_skipped(result: Ingested) -> None:
-    for source, reason in result.skipped[:_SHOWN]:
+    """A line each; what every format looked for fills a screen, so it is told of a file that is named alone."""
+    told = [(source, *reason.partition(_TRIED)) for source, reason in result.skipped[:_SHOWN]]
+    for source, reason, *_ in told:
         warn(f"skipped {source}: {reason}")
+    if any(tried for *_, tried, _rest in told):
+        warn("`tracer ingest FILE`, of one of these alone, says what each format looked for")
     if len(result.skipped) > _SHOWN:
         warn(f"skipped {len(result.skipped) - _SHOWN} more; --json names them all")
 
