@@ -50,23 +50,35 @@ class Asker:
     def __init__(self, pool: Pool, model: str) -> None:
         self.pool, self.model = pool, model
         self._known: dict[str, Capability] = {}
+        self._refused: set[str] = set()
         self.sampling = "plain"
         """The key of SAMPLING; the probe of `sampling` sets it."""
 
     def __getitem__(self, name: str) -> Capability:
-        """What is known of a capability; asked for at first use."""
+        """What is known of a capability; asked for at first use, and not where the route that it needs is refused."""
         if name not in self._known:
             probe = PROBES[name]
-            try:
-                has, found = probe.ask(self)
-            except UnavailableError as error:
-                if not error.internal:
-                    raise
-                has, found = False, str(error)
-            except (EndpointError, DoesNotFitError) as error:
-                has, found = False, str(error)
+            if probe.needs != name and self.refuses(probe.needs):
+                has, found = False, f"needs {probe.needs}"
+            else:
+                has, found = self._asked(name, probe)
             self._known[name] = Capability(name, has, found, probe.instead)
         return self._known[name]
+
+    def _asked(self, name: str, probe: Probe) -> Found:
+        try:
+            return probe.ask(self)
+        except UnavailableError as error:
+            if not error.internal:
+                raise
+            return False, str(error)
+        except (EndpointError, DoesNotFitError) as error:
+            self._refused.add(name)
+            return False, str(error)
+
+    def refuses(self, name: str) -> bool:
+        """Whether the server says itself that it lacks it."""
+        return not self[name].has and name in self._refused
 
     def has(self, name: str) -> bool:
         """Whether the server was proven to have it."""
@@ -102,6 +114,8 @@ class Probe(NamedTuple):
 
     ask: Callable[[Asker], Found]
     instead: str
+    needs: str = "completions"
+    """The capability without which there is none of this."""
 
 
 GREEDY = Draw(LENGTH, temperature=0.0)
@@ -242,17 +256,17 @@ def guided(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 PROBES: dict[str, Probe] = {
     "completions": Probe(_completions, "resampling needs it: start the server with a model that continues texts"),
-    "chat": Probe(_chat, "the judge needs it: start the server with a model that has a chat template"),
+    "chat": Probe(_chat, "the judge needs it: start the server with a model that has a chat template", "chat"),
     "greedy": Probe(_greedy, "the weights have no fingerprint: set TRACER_LM_REVISION"),
     "sampling": Probe(_sampling, "results say so; start vLLM with --generation-config vllm"),
     "seeds": Probe(_seeds, "samples are kept, but cannot be drawn again"),
     "seeds_together": Probe(_seeds_together, "where seeds are heeded alone, one request at a time"),
     "n": Probe(_n, "samples are drawn one by one"),
-    "chat_n": Probe(_chat_n, "answers are asked for one by one"),
+    "chat_n": Probe(_chat_n, "answers are asked for one by one", "chat"),
     "logprobs": Probe(_logprobs, "no log-probability is kept with a rollout"),
     "echo": Probe(_echo, "no exact chances, no `logprobs`: use a model in this process, --lm FOLDER"),
     "max_tokens": Probe(_max_tokens, "tokens are estimated from the text"),
     "stop": Probe(_stop, "texts are cut here, after they were written to their end"),
-    "json": Probe(_json, "answers are parsed, and asked for again"),
+    "json": Probe(_json, "answers are parsed, and asked for again", "chat"),
 }
 """Every capability, how it is proven, and what happens without it."""

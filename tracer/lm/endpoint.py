@@ -132,6 +132,12 @@ class Endpoint:
         Prefixes are asked for in the order of their texts, so that each finds in the server's prefix cache what it
         shares with those before it. A sample's seed depends on the seed, its prefix and its number.
         """
+        if self.server.refuses("completions"):
+            raise EndpointError(
+                f"sampling needs a server that goes on with a text (/completions), and {self.where} does not "
+                f"({self.server['completions'].found}): use vLLM, SGLang or `transformers serve`, or a model in this "
+                "process: --lm FOLDER"
+            )
         groups = list(self._groups(sorted(set(wanted)), draw))
         rooms = self._rooms({each.prefix for each in groups}, draw.max_tokens)
         sent = draw._replace(stop=draw.stop if draw.stop and self.server.has("stop") else ())
@@ -297,9 +303,9 @@ def _listed(pool: Pool, model: str | None) -> tuple[str, int | None]:
         if error.status not in _NO_LIST:
             raise
         if model is None:
+            mend = ", or mend the address, which mostly ends in /v1" if error.status == 404 else ""
             raise EndpointError(
-                f"{pool.urls[0]} does not list its models ({error.status}): name one as URL#MODEL, or mend the "
-                "address, which mostly ends in /v1"
+                f"{pool.urls[0]} does not list its models ({error.status}): name one as URL#MODEL{mend}"
             ) from error
         return model, None
     if model is None and len(listed) != 1:
@@ -340,5 +346,5 @@ def _fingerprint(pool: Pool, model: str) -> str:
             raise
         wanted = [answering(model, [{"role": "user", "content": each}], draw) for each in _FINGERPRINTS]
         found = dict(pool.ask_all(wanted, 1))
-    texts = [parsed(found[k], model).choices[0].text for k in range(len(wanted))]
+    texts = [parsed(found[k], pool.urls[0]).choices[0].text for k in range(len(wanted))]
     return hashlib.blake2b("\0".join([model, *texts]).encode(errors="replace"), digest_size=6).hexdigest()
