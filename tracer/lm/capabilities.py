@@ -55,13 +55,11 @@ class Asker:
         """The key of SAMPLING; the probe of `sampling` sets it."""
 
     def __getitem__(self, name: str) -> Capability:
-        """What is known of a capability; asked for at first use, and not where the route that it needs is refused."""
+        """What is known of a capability; asked for at first use."""
         if name not in self._known:
             probe = PROBES[name]
-            if probe.needs != name and self.refuses(probe.needs):
-                has, found = False, f"needs {probe.needs}"
-            else:
-                has, found = self._asked(name, probe)
+            refused = probe.needs in self._refused
+            has, found = (False, f"needs {probe.needs}") if refused else self._asked(name, probe)
             self._known[name] = Capability(name, has, found, probe.instead)
         return self._known[name]
 
@@ -74,7 +72,10 @@ class Asker:
             return False, str(error)
         except (EndpointError, DoesNotFitError) as error:
             self._refused.add(name)
-            return False, str(error)
+            return False, f"needs {probe.needs}" if self._lacks_route(name, probe) else str(error)
+
+    def _lacks_route(self, name: str, probe: Probe) -> bool:
+        return probe.needs != name and self.refuses(probe.needs)
 
     def refuses(self, name: str) -> bool:
         """Whether the server says itself that it lacks it."""
@@ -143,6 +144,7 @@ def _greedy(asker: Asker) -> Found:
 
 def _sampling(asker: Asker) -> Found:
     """Two seeds give one text where only the likeliest token may be drawn, and two where all may."""
+    refusals = []
     for name, extras in SAMPLING.items():
         try:
             narrow = _texts(asker, _narrowed(extras))
@@ -150,10 +152,13 @@ def _sampling(asker: Asker) -> Found:
         except (EndpointError, DoesNotFitError) as error:
             if isinstance(error, UnavailableError) and not error.internal:
                 raise
+            refusals.append(error)
             continue
         if len(wide) > 1 and (not extras or len(narrow) == 1):
             asker.sampling = name
             return bool(extras), "draws from all tokens" if extras else "draws, but a top_k of its own may apply"
+    if len(refusals) == len(SAMPLING):
+        raise refusals[-1]
     return False, "the same text for each seed at temperature 1: it takes the likeliest token"
 
 
