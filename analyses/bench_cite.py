@@ -1,14 +1,16 @@
 """Every way to cite, on runs of the agent world: does it find the true sources, and what was made up?
 
 **Sources.** Of TARGETS random agents' steps a run, the steps whose words it used are known where its agent did what its
-rule does (`agent_faults.parents`, notes included). Pairs (step, earlier step that its agent was told, or that is true)
-are scored by each method's share; `plain` leaves out sources that only say what another one says, too: there, which of
-them was used is a matter of definition. `reach`: the later, the likelier.
+rule does (`agent_faults.parents`, notes included; a call that is made again has those of the first one, too). Pairs
+(step, earlier step that its agent was told, or that is true) are ranked by how many words hang on the source (`reuse`:
+by its score); `plain` leaves out sources that only say what another one says, too: there, which of them was used is a
+matter of definition. `reach`: the later, the likelier.
 
-**Made-up claims.** In a successful run a claim is planted in what one agent says: a fact about somebody whom nobody
-named, with a number that stands nowhere (`said`); the same where the agent thinks it first (`thought`); or another
-number in a fact that it was told (`changed`). Listed is a planted claim that `cite` calls unsupported; a false listing
-is any other claim of these steps, or of the TARGETS steps of successful runs.
+**Made-up claims.** In successful runs, as many as it takes for n of each sort, a claim is planted in what one agent
+says: a fact about somebody whom nobody named, with a number that stands nowhere (`said`); the same where the agent
+thinks it first (`thought`); or another number in a fact that it was told (`changed`). Listed is a planted claim that
+`cite` calls unsupported; a false listing is any other claim of these steps, or of the TARGETS steps of those of the n
+runs that were successful.
 
 Intervals: AUROC by drawing runs again, shares by Wilson.
 """
@@ -35,7 +37,7 @@ from tracer.data.team_script import equations, facts_in
 from tracer.data.world_words import LARGEST, NAMES
 from tracer.errors import BadInputError
 from tracer.graph import dependency_graph
-from tracer.records import Cited, Run, Step
+from tracer.records import Cited, CitedSource, Run, Step
 from tracer.sentences import split
 from tracer.stats import auroc, wilson
 
@@ -46,7 +48,9 @@ TARGETS = 3
 DRAWS = 500
 CHUNK = 32
 NAMES_OF = (*METHODS, "reach")
-KINDS = ("said", "thought", "changed")
+SORTS = (("said", "thought"), ("changed",))
+"""Facts that are made up, and facts that are told otherwise."""
+KINDS = tuple(kind for sort in SORTS for kind in sort)
 Progress = Callable[[str, int, int], None]
 _ASKED = re.compile(r"([A-Z][a-z]+)\?")
 _CLAIM = re.compile(r"[A-Z][a-z]+ is \d+\.")
@@ -64,17 +68,12 @@ class Case(NamedTuple):
     """What each step says, piece by piece."""
 
 
-def cases(seed: int, n: int) -> Iterator[Case]:
-    """The first n runs of 8 to 40 steps from a seed on, however they ended."""
-    source, found = worlds(seed), 0
-    while found < n:
-        chunk = list(islice(source, CHUNK))
-        if not chunk:
-            raise BadInputError(f"there are no {n} runs from seed {seed} on: take a smaller seed")
-        for told in first_lives(chunk):
-            if length(told) in STEPS and found < n:
-                yield known(told)
-                found += 1
+def cases(seed: int) -> Iterator[Case]:
+    """The runs of 8 to 40 steps from a seed on, however they ended."""
+    source = worlds(seed)
+    while chunk := list(islice(source, CHUNK)):
+        yield from (known(told) for told in first_lives(chunk) if length(told) in STEPS)
+    raise BadInputError(f"there are not so many runs from seed {seed} on: take a smaller seed")
 
 
 def known(told: Told) -> Case:
@@ -87,11 +86,19 @@ def known(told: Told) -> Case:
             holders = [s.index for s in steps if s.kind == "system" and s.agent == turn.to and "Notes:" in s.content]
             index |= dict.fromkeys([k], holders[0]) if holders else {}
     sources = {
-        index[k]: {index[source] for source in parents(made, turns, k) if source in index}
+        index[k]: {index[source] for source in _used(told, k) if source in index}
         for k in range(len(begun(made)), len(turns))
         if k in index and _follows(told, k)
     }
     return Case(told, steps, sources, {step: items(turns[k].content) for k, step in index.items()})
+
+
+def _used(told: Told, place: int) -> frozenset[int]:
+    """The turns that a turn rests on; one that makes its speaker's last call again rests on what that call did, too."""
+    made, turns = told
+    own = [k for k in range(place) if turns[k].speaker == turns[place].speaker]
+    again = [k for k in own[-1:] if (turns[k].to, turns[k].content) == (turns[place].to, turns[place].content)]
+    return parents(made, turns, place).union(*(_used(told, k) for k in again))
 
 
 def _follows(told: Told, place: int) -> bool:
@@ -109,24 +116,35 @@ def items(text: str) -> set[str]:
 
 
 def bench_cite(lm: LocalLM, n: int, seed: int = 0, progress: Progress | None = None) -> dict[str, Any]:
-    """The figures of n runs, as JSON."""
+    """The figures of n runs, and of n planted claims of either sort, as JSON."""
     pairs: list[list[Mapping[str, Any]]] = []
     planted: list[tuple[str, bool]] = []
     others: list[bool] = []
-    for number, case in enumerate(cases(seed, n), 1):
+    told = progress or (lambda _words, _done, _total: None)
+    for number, case in enumerate(cases(seed), 1):
         rng = random.Random(f"cite {seed} {case.told.world.seed}")
-        rows, listed = _sources(lm, case, rng)
-        pairs.append(rows)
-        if solved(*case.told):
-            others += listed
-            for found, kind, false in _planted(lm, case, rng):
-                planted.append((kind, found))
-                others += false
-        if progress:
-            progress("run", number, n)
+        success = solved(*case.told)
+        if number <= n:
+            rows, listed = _sources(lm, case, rng)
+            pairs.append(rows)
+            others += listed if success else []
+            told("run", number, n)
+        for found, kind, false in _planted(lm, case, rng, _wanted(planted, n)) if success else ():
+            planted.append((kind, found))
+            others += false
+        missing = sum(_wanted(planted, n).values())
+        if number >= n:
+            told("claim", 2 * n - missing, 2 * n)
+        if number >= n and not missing:
+            break
     return {"seed": seed, "n": n, "model": {"name": lm.name, "revision": lm.revision}} | _summary(
         pairs, planted, others
     )
+
+
+def _wanted(planted: Sequence[tuple[str, bool]], n: int) -> dict[tuple[str, ...], int]:
+    """How many claims of each sort are still to be planted."""
+    return {sort: n - sum(kind in sort for kind, _ in planted) for sort in SORTS}
 
 
 def _run(case: Case) -> Run:
@@ -151,21 +169,29 @@ def _sources(lm: LocalLM, case: Case, rng: random.Random) -> tuple[list[Mapping[
 
 def _pairs(case: Case, step: int, found: Mapping[str, Cited]) -> Iterator[Mapping[str, Any]]:
     told = sorted({source.step for source in found["leave-one-out"].whole.sources} | case.sources[step])
-    share = {name: {each.step: each.share for each in cited.whole.sources} for name, cited in found.items()}
+    strength = {name: {each.step: _strength(each) for each in cited.whole.sources} for name, cited in found.items()}
     for source in told:
         elsewhere = set().union(*(case.items.get(other, set()) for other in told if other != source))
         yield {
             "true": source in case.sources[step],
             "plain": not case.items.get(source, set()) <= elsewhere,
-            **{name: of.get(source, 0.0) for name, of in share.items()},
+            **{name: of.get(source, 0.0) for name, of in strength.items()},
             "reach": float(source - step),
         }
 
 
-def _planted(lm: LocalLM, case: Case, rng: random.Random) -> Iterator[tuple[bool, str, list[bool]]]:
+def _strength(source: CitedSource) -> float:
+    """What a source is ranked by: how many words hang on it, else its score."""
+    return source.score if source.words is None else source.words
+
+
+def _planted(
+    lm: LocalLM, case: Case, rng: random.Random, wanted: Mapping[tuple[str, ...], int]
+) -> Iterator[tuple[bool, str, list[bool]]]:
     """Whether a planted claim is listed, of which kind it is, and whether each other claim of the step is listed."""
-    for kind in (rng.choice(KINDS[:2]), "changed"):
-        made = plant(case.steps, kind, rng)
+    for sort, number in wanted.items():
+        kind = rng.choice(sort)
+        made = plant(case.steps, kind, rng) if number else None
         if made is None:
             continue
         steps, step, claim = made

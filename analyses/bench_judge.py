@@ -24,8 +24,9 @@ from tracer.analyses.judgement import Ballot, Cost, Judgement
 from tracer.analyses.judges import JUDGES, RANKED
 from tracer.analyses.ranker import RankerModel, distribution
 from tracer.analyses.scoring import Prediction
+from tracer.analyses.spending import Book, Expected, Spending, SpentError
 from tracer.analyses.view import View
-from tracer.errors import DoesNotFitError
+from tracer.errors import DoesNotFitError, TracerError
 from tracer.lm import Chat, Sample
 from tracer.records import Step
 from tracer.stats import wilson
@@ -42,6 +43,8 @@ class Ways(NamedTuple):
     ground_truth: bool = False
     twins: bool = False
     parallel: int = PARALLEL
+    budget: int | None = None
+    """Tokens after which no other run is begun."""
 
     @property
     def label(self) -> str:
@@ -64,27 +67,48 @@ class Judged(NamedTuple):
 
 
 Progress = Callable[[int, int], None]
+Foretell = Callable[[Expected], None]
+"""Told once, when the first runs are judged."""
 Models = Mapping[str, RankerModel]
 """By run: the ranker that has not seen its label."""
 
 
 def judge_all(
-    cases: Sequence[Case], models: Models, ways: Ways, journal: BenchJournal, progress: Progress | None = None
+    cases: Sequence[Case],
+    models: Models,
+    ways: Ways,
+    journal: BenchJournal,
+    progress: Progress | None = None,
+    foretell: Foretell | None = None,
 ) -> list[Judged]:
-    """Judge every case, those in the journal without asking again. Ctrl-C ends with the question in flight."""
-    halt = threading.Event()
+    """Judge every case, those in the journal without asking again.
+
+    Ctrl-C ends with the question in flight; where the budget is spent, runs that were begun are judged to their end.
+    """
+    halt, spent = threading.Event(), Spending(ways.budget)
     asking = ways.asking._replace(lm=_Halting(ways.asking.lm, halt), progress=None)
     found: dict[str, Judged] = {}
     with ThreadPoolExecutor(ways.parallel) as threads:
         work = [
-            threads.submit(_judged, case, models[case.run.id], ways._replace(asking=asking), journal) for case in cases
+            threads.submit(_judged, case, models[case.run.id], ways._replace(asking=asking), journal, spent)
+            for case in cases
         ]
         try:
             for done, future in enumerate(as_completed(work), 1):
                 each = future.result()
                 found[each.case.run.id] = each
+                if foretell and (expected := spent.expected(len(work) - done)):
+                    foretell(expected)
+                    foretell = None
                 if progress:
                     progress(done, len(work))
+        except SpentError:
+            threads.shutdown(wait=True, cancel_futures=True)
+            kept = sum(future.done() and not future.cancelled() and not future.exception() for future in work)
+            raise TracerError(
+                f"--budget-tokens {ways.budget:,} is spent ({spent.tokens:,}): {kept} of {len(work)} runs are judged, "
+                "and the table needs all of them; the same command goes on from there"
+            ) from None
         except BaseException:
             halt.set()
             threads.shutdown(wait=True, cancel_futures=True)
@@ -110,13 +134,17 @@ class _Halting:
         return self._lm.chat(messages, n, **more)
 
 
-def _judged(case: Case, model: RankerModel, ways: Ways, journal: BenchJournal) -> Judged:
+def _judged(case: Case, model: RankerModel, ways: Ways, journal: BenchJournal, spent: Spending) -> Judged:
+    book = Book(journal, spent)
     prior = list(distribution(case.features, model).values())
-    found = Judged(case, prior, _asked(case, case.steps, case.features, model, ways, journal))
-    return _twinned(found, model, ways, journal) if ways.twins else found
+    found = Judged(case, prior, _asked(case, case.steps, case.features, model, ways, book))
+    found = _twinned(found, model, ways, book) if ways.twins else found
+    if book.asked:
+        spent.judged()
+    return found
 
 
-def _twinned(found: Judged, model: RankerModel, ways: Ways, journal: BenchJournal) -> Judged:
+def _twinned(found: Judged, model: RankerModel, ways: Ways, journal: Book) -> Judged:
     """The same with the twins asked about: the accused is not the step that leads without any bystander."""
     case = found.case
     lead = found.judgement.leading()
@@ -131,7 +159,7 @@ def _twinned(found: Judged, model: RankerModel, ways: Ways, journal: BenchJourna
 
 
 def _asked(
-    case: Case, steps: Sequence[Step], features: Features, model: RankerModel, ways: Ways, journal: BenchJournal
+    case: Case, steps: Sequence[Step], features: Features, model: RankerModel, ways: Ways, journal: Book
 ) -> Judgement:
     """One judgement, from the journal where it stands there. A log that does not fit is an answer, too."""
     asking = ways.asking
@@ -150,13 +178,13 @@ def _asked(
         case.run.id,
     )
     if (kept := journal.get(key)) is not None:
-        return Judgement.model_validate(kept)
+        return kept
     truth = case.run.expected if ways.ground_truth else None
     try:
         found = JUDGES[ways.method](asking, Question(features.view, distribution(features, model), truth))
     except DoesNotFitError as error:
         found = Judgement(method=ways.method, offered=(), ballots=(Ballot(state="unfit", reason=str(error)),))
-    journal.put(key, found.model_dump(mode="json", exclude_defaults=True))
+    journal.put(key, found)
     return found
 
 

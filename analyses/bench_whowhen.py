@@ -20,7 +20,7 @@ from pathlib import PurePath
 from typing import Any, Literal, NamedTuple
 
 from tracer.analyses.bench_journal import BenchJournal
-from tracer.analyses.bench_judge import Judged, Ways, judge_all, summary
+from tracer.analyses.bench_judge import Foretell, Judged, Ways, judge_all, summary
 from tracer.analyses.bench_judge import predictions as judged_predictions
 from tracer.analyses.bench_judge import rows as judged_rows
 from tracer.analyses.blame import METHODS
@@ -74,7 +74,7 @@ def bench(
     judged: list[Judged] = []
     if judging is not None:
         asked = [case for case in cases if case.run.id in models]
-        judged = judge_all(asked, models, judging.ways, judging.journal, judging.progress)
+        judged = judge_all(asked, models, *judging)
         predictions |= judged_predictions(judged, judging.ways)
     for name in sorted({subset_of(case) for case in cases}):
         members = [case for case in cases if subset_of(case) == name]
@@ -97,6 +97,7 @@ class Judging(NamedTuple):
     ways: Ways
     journal: BenchJournal
     progress: Progress | None = None
+    foretell: Foretell | None = None
 
 
 def models_for(cases: Sequence[Case], protocol: Protocol, method: str) -> dict[str, RankerModel]:

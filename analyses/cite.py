@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tracer.analyses.citing import METHODS, Array, Scored, reused
+from tracer.analyses.citing import METHODS, Scored, reused
 from tracer.analyses.statement import Hearing, Source, Span, Statement, Unit, statement
+from tracer.analyses.view import USER_ROLES
 from tracer.records import Cited, CitedSource, Claim, Edge, Run, Step
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 QUOTED = 3
 """Of so many sources of each claim the sentence is found that does most."""
 EDGE = 2.0
-"""Nats that a source takes from the whole step to count as an edge, if that is SHARE of all that sources take."""
+"""Nats that a source takes from the whole step to count as an edge, if it holds SHARE of the words, too."""
 SHARE = 0.05
 Progress = Callable[[str, int, int], None]
 
@@ -96,7 +97,7 @@ def cite_reuse(asked: Question, edges: Sequence[Edge]) -> Cited:
 
 
 def edges_of(found: Cited) -> list[Edge]:
-    """What was measured, as edges of the graph: sources that take EDGE nats and SHARE from the whole step."""
+    """What was measured, as edges of the graph: sources that take EDGE nats of the whole step, and SHARE."""
     return [
         Edge(
             source=each.step,
@@ -137,7 +138,7 @@ def _measured(reading: Reading, asked: Question, hearing: Hearing, sets: Sequenc
     ]
     for number in range(len(said.claims)):
         rests = tuple(said.words(said.thought[r]) for r in reading.carriers(number))
-        made_up = tuple(support.made_up(number))
+        made_up = () if _brings(asked) else tuple(support.made_up(number))
         claims[number + 1] = claims[number + 1].model_copy(
             update={
                 "rests_on": rests,
@@ -146,6 +147,12 @@ def _measured(reading: Reading, asked: Question, hearing: Hearing, sets: Sequenc
             }
         )
     return claims
+
+
+def _brings(asked: Question) -> bool:
+    """Whether the step is where facts come in from outside, so that no earlier step need account for them."""
+    step = asked.steps[asked.step]
+    return step.kind == "tool_result" or step.agent.lower() in USER_ROLES
 
 
 def _said_before(asked: Question, speaker: str, values: Sequence[str]) -> int | None:
@@ -168,7 +175,7 @@ def _quotes(reading: Reading, scored: Scored, sets: Sequence[Mask]) -> Quotes:
     from tracer.analyses.log_odds import logprob
 
     said = reading.statement
-    best = [[k for k in _order(row)[:QUOTED] if row[k] > 0] for row in scored.scores]
+    best = [[k for k in scored.order(n)[:QUOTED] if row[k] > 0] for n, row in enumerate(scored.scores)]
     asked = sorted({k for row in best for k in row if len(said.sources[k].sentences) > 1})
     parts = [(k, span) for k in asked for span in said.sources[k].sentences]
     logs = logprob(reading.without([span for _, span in parts])) if parts else np.zeros((1, 1))
@@ -187,10 +194,6 @@ def _alike(said: Statement, source: Source, text: str) -> str:
     words = set(text.split())
     spans: Sequence[Span] = source.sentences or ((source.start, source.end),)
     return said.words(max(spans, key=lambda span: len(words & set(said.words(span).split()))))
-
-
-def _order(row: Array) -> list[int]:
-    return [int(k) for k in np.argsort(-row, kind="stable")]
 
 
 def _answer(asked: Question, said: Statement, scored: Scored, claims: Sequence[Claim], quotes: Quotes) -> Cited:
@@ -216,9 +219,11 @@ def _sources(
 ) -> list[CitedSource]:
     """The sources of one claim, the strongest first."""
     row = scored.scores[number]
-    total = float(np.maximum(row, 0).sum())
+    words = None if scored.words is None else scored.words[number]
+    share = np.maximum(row if words is None else words, 0)
+    total = float(share.sum())
     found = []
-    for k in _order(row):
+    for k in scored.order(number):
         source = said.sources[k]
         first = said.words(source.sentences[0] if source.sentences else (source.start, source.end))
         quote, quote_score = quotes.get(k, (first, None))
@@ -229,7 +234,8 @@ def _sources(
                 score=_rounded(row[k]),
                 low=None if scored.low is None else _rounded(scored.low[number, k]),
                 high=None if scored.high is None else _rounded(scored.high[number, k]),
-                share=_rounded(max(0.0, float(row[k])) / total) if total > 0 else 0.0,
+                words=None if words is None else _rounded(words[k]),
+                share=_rounded(share[k] / total) if total > 0 else 0.0,
                 quote=quote,
                 quote_score=quote_score,
             )
@@ -256,8 +262,8 @@ def _told(progress: Progress | None, words: str) -> Callable[[int, int], None] |
 def _notes(asked: Question, said: Statement, hearing: Hearing) -> list[str]:
     step = asked.steps[asked.step]
     notes = []
-    if step.kind == "tool_result":
-        notes.append("a tool's words are no model's: what this model makes of them says little of the tool")
+    if _brings(asked):
+        notes.append("here facts come in from outside: made-up claims are not looked for, and scores say little")
     if all(source.step >= 0 and asked.steps[source.step].agent == step.agent for source in said.sources):
         notes.append("nobody else had said anything before: the sources are its own earlier steps")
     elif hearing.public:

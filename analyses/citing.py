@@ -9,6 +9,14 @@ The first needs no language model. Of the other two the first is exact and blind
 same, neither is missed. The last sees them, costs as many rows whatever the number of sources, and has an error, which
 its interval tells: from drawing the choices anew, DRAWS times.
 
+A sum over a claim lets one word that grows likelier make up for another that is lost, and one surprising word stand for
+all. So both methods also tell how many words hang on a source. With e[k, x] what source k does to word x,
+
+    s[k, x] = max(0, e[k, x]) / max(1 nat, sum over sources j of max(0, e[j, x]))
+    words(k) = sum over the words x of s[k, x] ** 2
+
+A word that hangs on one source alone counts one; one on which all have some effect counts next to nothing.
+
 Needs torch and transformers through `reading` for all but `reuse`; imported on use only.
 """
 
@@ -33,16 +41,25 @@ CHOICES = 64
 KEEP = 0.5
 ALPHA = 0.01
 DRAWS = 100
+LEAST = 1.0
+"""Nats: a word that all sources together move by less hangs on none of them."""
 
 
 class Scored(NamedTuple):
     """Scores of the sources for each set of words, (sets, sources)."""
 
     scores: Array
+    words: Array | None = None
+    """How many words hang on each source."""
     low: Array | None = None
     high: Array | None = None
     rows: int = 0
     """Choices of sources that were tried."""
+
+    def order(self, number: int) -> list[int]:
+        """The sources of a set of words, the most important first."""
+        key = (self.scores if self.words is None else self.words)[number]
+        return sorted(range(len(key)), key=lambda k: (-key[k], -self.scores[number, k]))
 
 
 class Method(NamedTuple):
@@ -62,7 +79,8 @@ def leave_one_out(reading: Reading, sets: Sequence[Mask], progress: Progress | N
 
     rows: list[Sequence[int]] = [(), *((k,) for k in range(reading.count))]
     logs = logprob(reading.erased(rows, progress))
-    return Scored(np.array([(logs[:1, words] - logs[1:, words]).sum(axis=1) for words in sets]), rows=reading.count)
+    lost = logs[:1] - logs[1:]  # (sources, words)
+    return Scored(np.array([lost[:, words].sum(axis=1) for words in sets]), hanging(lost, sets), rows=reading.count)
 
 
 def context_cite(reading: Reading, sets: Sequence[Mask], progress: Progress | None = None) -> Scored:
@@ -74,7 +92,15 @@ def context_cite(reading: Reading, sets: Sequence[Mask], progress: Progress | No
     odds = reading.erased([np.flatnonzero(~each).tolist() for each in kept], progress)
     fits = [_fitted(kept, together(odds[:, words]), int(words.sum())) for words in sets]
     scores, low, high = (np.array([fit[part] for fit in fits]) for part in range(3))
-    return Scored(scores, low, high, CHOICES)
+    each = np.array([lasso(kept, word, ALPHA).weights for word in odds.T]).reshape(-1, reading.count).T
+    return Scored(scores, hanging(each, sets), low, high, CHOICES)
+
+
+def hanging(effects: Array, sets: Sequence[Mask]) -> Array:
+    """How many words of each set hang on each source, (sets, sources), by effects (sources, words) in nats."""
+    up = np.maximum(effects, 0.0)
+    share = up / np.maximum(up.sum(axis=0), LEAST)
+    return np.array([np.square(share[:, words]).sum(axis=1) for words in sets])
 
 
 def _fitted(kept: npt.NDArray[np.bool_], outcome: Array, words: int) -> tuple[Array, Array, Array]:
@@ -90,12 +116,12 @@ def _fitted(kept: npt.NDArray[np.bool_], outcome: Array, words: int) -> tuple[Ar
 
 METHODS: dict[str, Method] = {
     "leave-one-out": Method(
-        leave_one_out, "nats of log-probability that the claim loses when the source is erased", {"version": 1}
+        leave_one_out, "nats of log-probability that the claim loses when the source is erased", {"version": 2}
     ),
     "context-cite": Method(
         context_cite,
         "nats of log-odds that the source adds to the claim, in a sparse linear model",
-        {"choices": CHOICES, "keep": KEEP, "alpha": ALPHA, "version": 1},
+        {"choices": CHOICES, "keep": KEEP, "alpha": ALPHA, "version": 2},
     ),
     "reuse": Method(None, "part of the claim's values that came from the source, from 0 to 1", {"version": 1}),
 }

@@ -5,9 +5,10 @@ it is about. A value is made up if the model would not have written it although 
 
     ln p(value | everything before it)  <  -UNLIKELY,
 
-and it does not come from the sources either: it stands in none of them, or they do not make it likelier by RAISED. It
-stays made up when the speaker first thinks it and then says it: a claim has the made-up values of the thoughts that it
-rests on, where it has the same word. What the speaker said itself in earlier steps does count, but is told as such.
+and it does not come from the sources either: none of their sentences has it beside another word of the claim (the
+number of one thing, said of another, is made up, too), or they do not make it likelier by RAISED. It stays made up when
+the speaker first thinks it and then says it: a claim has the made-up values of the thoughts that it rests on, where it
+has the same word. What the speaker said itself in earlier steps does count, but is told as such.
 
 Needs torch and transformers through `reading`; imported on use only.
 """
@@ -20,7 +21,6 @@ from typing import NamedTuple
 
 from tracer.analyses.log_odds import Array, logprob
 from tracer.analyses.reading import MOVES, Reading
-from tracer.analyses.statement import Statement
 from tracer.lm.offsets import token_spans
 
 UNLIKELY = 2.0
@@ -28,6 +28,8 @@ UNLIKELY = 2.0
 RAISED = 4.0
 """Nats."""
 _WORD = re.compile(r"\S+")
+_NAME = re.compile(r"[^\W\d_]{3,}")
+"""Words of three letters and more."""
 _EDGES = ".,:;!?\"'()[]{}<>*`“”„‘’"
 
 
@@ -40,7 +42,7 @@ class Value(NamedTuple):
     raised: float
     """By how much the sources raise that."""
     known: bool
-    """Whether it stands in a source."""
+    """Whether it stands in a source, beside another word of the claim."""
 
     @property
     def made_up(self) -> bool:
@@ -55,6 +57,8 @@ class Support:
         """`whole` and `nothing` are the odds of the step's own words with every source, and with none."""
         self.reading = reading
         self.whole, self.nothing = logprob(whole), logprob(nothing)
+        spans = (span for source in reading.statement.sources for span in source.sentences)
+        self.sentences = [(told, _names(told)) for told in map(reading.statement.words, spans)]
         self.thoughts = len(reading.statement.thought)
         self.values = [list(self._values(place)) for place in range(len(reading.own))]
 
@@ -68,7 +72,15 @@ class Support:
                 if first < last:
                     part = slice(first - told, last - told)
                     likely = float(self.whole[part].sum())
-                    yield Value(word, likely, likely - float(self.nothing[part].sum()), _stands(word, statement))
+                    known = self._stands(word, statement.text[start:end])
+                    yield Value(word, likely, likely - float(self.nothing[part].sum()), known)
+
+    def _stands(self, word: str, claim: str) -> bool:
+        """Whether a sentence of a source has a word, and another one of the claim, if that has any."""
+        others, whole = _names(claim) - {word.casefold()}, re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
+        return any(
+            word in told and whole.search(told) and (not others or others & names) for told, names in self.sentences
+        )
 
     def made_up(self, claim: int) -> list[str]:
         """The values of a claim that are made up, each once."""
@@ -80,9 +92,8 @@ class Support:
         return list(dict.fromkeys([*first, *again]))
 
 
-def _stands(word: str, statement: Statement) -> bool:
-    """Whether a word stands in a source."""
-    return bool(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", statement.text[: statement.own]))
+def _names(text: str) -> frozenset[str]:
+    return frozenset(each.casefold() for each in _NAME.findall(text))
 
 
 def said_before(words: Sequence[str], earlier: Sequence[tuple[int, str]]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -107,11 +108,23 @@ _GOOD = frozenset(
 _BAD = frozenset({"fail", "failed", "failure", "incorrect", "wrong", "false", "no", "unresolved", "not_completed"})
 
 
+_LESS_IS_BETTER = re.compile(
+    r"(?<![a-z])(toxic|harm|bias|hallucinat|violen|hate|sexual|risk|inject|jailbreak|refus|leak|pii|error|loss|perplex"
+    r"|distance|latency|duration|cost|tokens|length|count)",
+    re.IGNORECASE,
+)
+"""Names of measures of which 0 is no failure, and 1 no success."""
+
+
 def verdict(name: str, label: Any, score: Any) -> Verdict:
-    """What an evaluation says: its label, else a score that is exactly 0 or 1. A score between says neither."""
+    """What an evaluation says: its label, else a score that is exactly 0 or 1, where more is better.
+
+    A score between says neither.
+    """
     word = str(label).strip().lower().replace(" ", "_") if label is not None else ""
-    if word in _GOOD or (word not in _BAD and not isinstance(score, str) and score == 1):
+    told = None if isinstance(score, str) or _LESS_IS_BETTER.search(name) else score
+    if word in _GOOD or (word not in _BAD and told == 1):
         return Verdict(name, "success")
-    if word in _BAD or (not isinstance(score, str) and score is not None and score == 0):
+    if word in _BAD or (told is not None and told == 0):
         return Verdict(name, "failure")
     return Verdict(name, "unknown")

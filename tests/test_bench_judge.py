@@ -16,8 +16,9 @@ from tracer.analyses.cases import Case, prepare
 from tracer.analyses.interview import Asking
 from tracer.analyses.judges import JUDGES
 from tracer.analyses.ranker import shipped
+from tracer.analyses.spending import Expected
 from tracer.cli.bench import Judge
-from tracer.errors import BadInputError, MissingExtraError
+from tracer.errors import BadInputError, MissingExtraError, TracerError
 from tracer.lm.endpoint_reply import UnavailableError
 from tracer.records import Label, Recording, Run, Step, content_hash, run_id
 from tracer.schemas import WhoWhenReport
@@ -193,6 +194,35 @@ def test_ctrl_c_ends_with_the_question_in_flight(scripted: Serve, tmp_path: Path
         judge_all(asked, models(*asked), ways(served, parallel=2), journal, stop)
     assert 1 <= (tmp_path / "j").read_bytes().count(b"\n") < 10
     assert threading.active_count() < 12
+
+
+def test_a_spent_budget_begins_no_other_run_and_the_same_command_goes_on(scripted: Serve, tmp_path: Path) -> None:
+    """Runs of equal length, one at a time, and a budget of a run and a half: two are begun, judged and kept, and paid
+    for once; what stands in the journal counts against no later budget."""
+    served, asked = scripted(knows), cases(*[1] * 6)
+    with BenchJournal(tmp_path / "one") as journal:
+        [one] = judge_all(asked[:1], models(*asked), ways(served, parallel=1), journal)
+    cost = one.judgement.cost.read + one.judgement.cost.written
+    limited = ways(served, parallel=1, budget=cost * 3 // 2)
+    with BenchJournal(tmp_path / "j") as journal:
+        for kept in (2, 4):
+            with pytest.raises(TracerError, match=f"{kept} of 6 runs are judged.*goes on from there"):
+                judge_all(asked, models(*asked), limited, journal)
+            assert len(journal.values) == kept
+        assert len(judge_all(asked, models(*asked), limited, journal)) == 6
+    assert len(served.bodies) == 2 * (1 + 6)
+
+
+def test_what_the_rest_takes_is_foretold_once_from_the_first_runs(scripted: Serve, tmp_path: Path) -> None:
+    """Ten equal runs, one at a time: after the fourth, six are left, each as dear as one of those four."""
+    served, asked, told = scripted(knows), cases(*[1] * 10), list[Expected]()
+    with BenchJournal(tmp_path / "j") as journal:
+        found = judge_all(asked, models(*asked), ways(served, parallel=1), journal, foretell=told.append)
+    spent = sum(each.judgement.cost.read + each.judgement.cost.written for each in found)
+    [expected] = told
+    assert expected.runs in {5, 6}  # the next run may be over before the fourth is looked at
+    assert expected.tokens == pytest.approx(spent * expected.runs / 10, rel=0.05)
+    assert 0 < expected.seconds < 60
 
 
 def test_the_judges_ranker_has_not_seen_the_label(scripted: Serve) -> None:

@@ -14,6 +14,7 @@ pytest.importorskip("transformers")
 
 from tracer import citation
 from tracer.analyses.cite import Question, cite, edges_of
+from tracer.analyses.citing import hanging
 from tracer.citation import Options
 from tracer.lm import load
 from tracer.lm.local import LocalLM
@@ -83,6 +84,35 @@ def test_a_drop_is_the_loss_of_log_probability_without_that_line(lm: LocalLM) ->
     )
     assert found.logprob == pytest.approx(whole, abs=1e-3)
     assert {each.step: each.score for each in found.sources}[2] == pytest.approx(whole - without, abs=1e-3)
+
+
+def test_a_word_is_shared_out_among_the_sources_that_make_it_likelier() -> None:
+    """By hand, for three words: 2 and 2 nats of four are .5 and .5, squared .25 each; 3 nats of three are 1; .5 nats
+    count as .5 of one nat, squared .25; what makes a word less likely counts nothing and takes nothing away."""
+    effects = np.array([[2.0, 3.0, -9.0], [2.0, -9.0, 0.5]])  # (sources, words)
+    every, last = np.array([True, True, True]), np.array([False, False, True])
+    np.testing.assert_allclose(hanging(effects, [every, last]), [[1.25, 0.5], [0.0, 0.25]])
+
+
+def test_sources_are_listed_by_the_words_that_hang_on_them(lm: LocalLM) -> None:
+    """Not by nats; the shares are parts of those words."""
+    listed = cite(lm, asked(check=False)).whole.sources
+    words = [each.words for each in listed if each.words is not None]
+    assert words == sorted(words, reverse=True)
+    assert len(words) == len(listed) == 3
+    np.testing.assert_allclose([each.share for each in listed], np.array(words) / sum(words), atol=1e-3)
+
+
+def test_what_a_tool_or_a_user_brings_in_is_not_called_made_up(lm: LocalLM) -> None:
+    """The same words, said by an agent, are."""
+    said = talk()[4].model_copy(update={"content": "to Planner: Hal: 27.", "reasoning": None})
+    call = Step(index=3, agent="Planner", kind="message", content="to Files: Hal?")
+    kinds = [("East", "message", talk()[3]), ("Files", "tool_result", call), ("User", "message", talk()[3])]
+    found = []
+    for agent, kind, before in kinds:
+        steps = [*talk()[:3], before, said.model_copy(update={"agent": agent, "kind": kind})]
+        found.append(cite(lm, Question(RUN, steps, 4, "leave-one-out", check=False)).claims[0].unsupported)
+    assert found == [("27",), (), ()]
 
 
 def test_a_claim_that_nobody_told_is_unsupported(lm: LocalLM) -> None:

@@ -241,17 +241,24 @@ def test_a_transfer_is_a_hand_off(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "score", "outcome"),
+    ("name", "label", "score", "outcome"),
     [
-        ("fail", None, "failure"),
-        ("Correct", None, "success"),
-        (None, 0.0, "failure"),
-        (None, 1, "success"),
-        (None, 0.4, "unknown"),
+        ("task", "fail", None, "failure"),
+        ("task", "Correct", None, "success"),
+        ("task", None, 0.0, "failure"),
+        ("task", None, 1, "success"),
+        ("task", None, 0.4, "unknown"),
+        ("Toxicity", None, 0.0, "unknown"),
+        ("hallucination_rate", "none", 0, "unknown"),
+        ("risk", None, 1, "unknown"),
+        ("account_match", None, 0, "failure"),
+        ("violence", "fail", 1, "failure"),
     ],
 )
-def test_an_evaluation_is_the_outcome(read: Read, label: str | None, score: float | None, outcome: str) -> None:
-    """Its label, else a score of exactly 0 or 1; a score between says neither."""
+def test_an_evaluation_is_the_outcome(
+    read: Read, name: str, label: str | None, score: float | None, outcome: str
+) -> None:
+    """Its label, else a score of exactly 0 or 1 where more is better; a score between says neither."""
 
     def emit(tracer: Tracer) -> None:
         with tracer.start_as_current_span(
@@ -259,7 +266,7 @@ def test_an_evaluation_is_the_outcome(read: Read, label: str | None, score: floa
         ) as span:
             span.set_attribute("gen_ai.output.messages", json.dumps([text("assistant", "42")]))
             found = {
-                "gen_ai.evaluation.name": "task",
+                "gen_ai.evaluation.name": name,
                 "gen_ai.evaluation.score.label": label,
                 "gen_ai.evaluation.score.value": score,
             }

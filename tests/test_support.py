@@ -1,11 +1,17 @@
 """What nothing before a claim accounts for."""
 
+from collections.abc import Callable
+
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from tracer.analyses.support import RAISED, UNLIKELY, Value, said_before
+from tracer.analyses.reading import Reading
+from tracer.analyses.statement import statement
+from tracer.analyses.support import RAISED, UNLIKELY, Support, Value, said_before
+from tracer.lm.local import LocalLM
+from tracer.records import Step
 
 
 @pytest.mark.parametrize(
@@ -30,3 +36,17 @@ def test_the_first_own_step_that_has_all_values_said_it_before() -> None:
     assert said_before(["33", "7"], earlier) == 6
     assert said_before(["9"], earlier) is None
     assert said_before(["3.*"], earlier) is None
+
+
+def test_the_number_of_one_said_of_another_stands_nowhere(tiny_lm: Callable[..., LocalLM]) -> None:
+    """3 is Hal's and 9 is Kim's; case is no difference, and a number alone needs no company."""
+    said = [
+        ("East", "to Planner: Hal: 3. KIM: 9."),
+        ("Planner", "to Solver: Hal: 3. Kim: 3. Kim: 9. Hal: 9. What is Hal? 9."),
+    ]
+    steps = [Step(index=k, agent=who, kind="message", content=text) for k, (who, text) in enumerate(said)]
+    reading = Reading(tiny_lm("llama", "bytes"), statement(steps, 1))
+    whole, nothing = reading.erased([(), range(reading.count)])
+    values = Support(reading, whole, nothing).values
+    numbers = [value.known for claim in values for value in claim if value.text.isdigit()]
+    assert numbers == [True, False, True, False, True]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tracer.durations import duration
 from tracer.lm import POCKET
 
 
@@ -59,12 +60,8 @@ class Expected(NamedTuple):
     @property
     def words(self) -> str:
         """In one line."""
-        took = "" if self.seconds is None else f", about {_time(self.seconds)} at the pace of the first ones"
+        took = "" if self.seconds is None else f", about {duration(self.seconds)} at the pace of the first ones"
         return f"up to {self.rollouts:,} rollouts and {self.tokens:,} tokens{took}"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
 Announce = Callable[[Expected], None]

@@ -442,8 +442,10 @@ class CitedSource(Record):
     low: float | None = None
     """95 % interval of the score, where the method is no exact one."""
     high: float | None = None
+    words: float | None = None
+    """How many words of the claim, and of the thoughts it rests on, hang on it; None without a language model."""
     share: float
-    """Of all that sources do in the claim's favour, from 0 to 1."""
+    """Of the words that hang on any source, or else of all scores, its part from 0 to 1."""
     quote: str
     """The sentence of it that does most, or the one that was asked about."""
     quote_score: float | None = None

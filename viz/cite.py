@@ -50,8 +50,9 @@ def _headline(found: Cited) -> Text:
 def _facts(found: Cited) -> Text:
     model = f" · model {one_line(found.model, 40)}" if found.model else ""
     cost = f" · {found.cost['rows']:,} rows, {found.cost['tokens']:,} tokens" if "rows" in found.cost else ""
+    bar = "\nbar: of the words that hang on sources, the part that hangs on this one" if found.model else ""
     return Text(
-        f"run {clean(found.run)} · {clean(found.method)}{model}{cost}\nscore: {clean(found.score)}", style="dim"
+        f"run {clean(found.run)} · {clean(found.method)}{model}{cost}\nscore: {clean(found.score)}{bar}", style="dim"
     )
 
 
@@ -98,7 +99,9 @@ def _check(check: Faithfulness, found: Cited) -> Iterator[Text]:
     """Taking away what the scores name should take away the words."""
     of = "the span" if found.parameters.get("span") else "the whole step"
     yield Text(f"Check on {of}", style="bold")
-    yield Text(f"  without the {check.k} best sources it loses {check.drop:.1f} nats, without any {check.all:.1f}")
+    yield Text(
+        f"  without the {check.k} highest scores it loses {check.drop:.1f} nats, without any source {check.all:.1f}"
+    )
     if check.lds is None or check.deletion is None or check.insertion is None:
         yield Text("  the sources move it too little for more")
         return

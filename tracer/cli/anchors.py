@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.options import AsJson, Db
-from tracer.cli.output import ProgressBar, hint, print_json, print_report, report_width, warn
+from tracer.cli.output import LONG, ProgressBar, hint, print_json, print_report, report_width, warn
 from tracer.errors import TracerError
 from tracer.text import safe_json
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tracer.records import Anchors
 
 COMPARE = "compare"
-LONG = 20.0
-"""Seconds from which on a job is foretold."""
 
 
 def anchors(

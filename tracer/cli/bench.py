@@ -12,10 +12,12 @@ import typer
 
 from tracer.cli import world
 from tracer.cli.options import AsJson
-from tracer.cli.output import ProgressBar, print_report
+from tracer.cli.output import LONG, ProgressBar, print_report, warn
+from tracer.durations import duration
 
 if TYPE_CHECKING:
     from tracer.analyses.bench_whowhen import Judging
+    from tracer.analyses.spending import Expected
     from tracer.records import Recording
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -79,6 +81,10 @@ def whowhen(
             "--twins", help="Ask twice more, with a bystander who argues who is guilty and with a silent one."
         ),
     ] = False,
+    budget: Annotated[
+        int | None,
+        typer.Option("--budget-tokens", min=1, help="Begin no other run when so many tokens are read and written."),
+    ] = None,
     parallel: Annotated[int, typer.Option("--parallel", min=1, max=256, help="Runs judged at a time.")] = 8,
     journal: Annotated[
         Path,
@@ -111,9 +117,11 @@ def whowhen(
         judging = None
         if lm is not None:
             judging = stack.enter_context(
-                _judging(lm, (method or Judge.judge).value, ground_truth, samples, twins, parallel, journal)
+                _judging(lm, (method or Judge.judge).value, ground_truth, samples, twins, parallel, budget, journal)
             )
-            judging = judging._replace(progress=lambda done, total: progress("runs judged", done, total))
+            judging = judging._replace(
+                progress=lambda done, total: progress("runs judged", done, total), foretell=_foretell
+            )
         result = run_bench(
             recordings, protocol.value, second, lambda done, total: progress("fold", done, total), judging
         )
@@ -127,23 +135,38 @@ def whowhen(
 
 @contextmanager
 def _judging(
-    lm: str, method: str, ground_truth: bool, samples: int, twins: bool, parallel: int, journal: Path
+    lm: str,
+    method: str,
+    ground_truth: bool,
+    samples: int,
+    twins: bool,
+    parallel: int,
+    budget: int | None,
+    journal: Path,
 ) -> Iterator[Judging]:
     """A chat model and the journal of its answers, until the block ends."""
     from tracer.analyses.bench_journal import BenchJournal
     from tracer.analyses.bench_judge import Ways
     from tracer.analyses.bench_whowhen import Judging
     from tracer.analyses.interview import Asking
-    from tracer.cli.output import warn
     from tracer.judging import chat_model
 
     with chat_model(lm) as model, BenchJournal(journal) as kept:
         try:
-            yield Judging(Ways(Asking(model, samples=samples), method, ground_truth, twins, parallel), kept)
+            yield Judging(Ways(Asking(model, samples=samples), method, ground_truth, twins, parallel, budget), kept)
         except BaseException:
             if kept.values:
                 warn(f"{len(kept.values)} answers are kept in {journal}: the same command goes on from there")
             raise
+
+
+def _foretell(expected: Expected) -> None:
+    """When the first runs are judged, say what the others will take."""
+    if expected.seconds > LONG:
+        warn(
+            f"about {expected.tokens:,.0f} tokens and {duration(expected.seconds)} for the {expected.runs} runs that "
+            "are left, by the first ones; Ctrl-C keeps what is judged, and --budget-tokens ends it earlier"
+        )
 
 
 @app.command()
@@ -342,7 +365,6 @@ app.command("world-labels")(world.labels)
 
 def read(paths: list[Path]) -> list[Recording]:
     """Every run in the logs; what cannot be read is told on stderr."""
-    from tracer.cli.output import warn
     from tracer.collectors.ingest import read_recordings
 
     recordings, skipped = read_recordings(paths)

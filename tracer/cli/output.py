@@ -17,6 +17,8 @@ _PIPE_WIDTH = 160
 """Columns of a report that is not read at a terminal, unless COLUMNS says otherwise."""
 _PATIENCE = 2.0
 """Seconds after which a progress bar appears."""
+LONG = 20.0
+"""Seconds from which on a job is foretold."""
 
 
 def print_report(report: RenderableType) -> None:
