@@ -83,9 +83,10 @@ def test_scores_are_those_of_the_model_in_this_process(
     for near, far in zip([here.whole, *here.claims], [there.whole, *there.claims], strict=True):
         assert (far.rests_on, far.unsupported) == (near.rests_on, near.unsupported)
         assert {each.step for each in far.sources} == {each.step for each in near.sources}
-        own = {each.step: each.score for each in near.sources}
+        own = {each.step: each for each in near.sources}
         for each in far.sources:
-            assert each.score == pytest.approx(own[each.step], abs=1e-4)
+            assert each.score == pytest.approx(own[each.step].score, abs=1e-4)
+            assert each.words == pytest.approx(own[each.step].words, abs=1e-3)
     assert here.check is not None
     assert there.check is not None
     assert there.check.drop == pytest.approx(here.check.drop, abs=1e-3)
