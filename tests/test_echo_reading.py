@@ -149,6 +149,21 @@ def test_what_was_read_is_not_asked_for_again(
     lm.close()
 
 
+def test_a_word_that_a_server_calls_certain_is_as_likely_as_float32_tells(
+    tiny_lm: Callable[..., LocalLM], open_server: Callable[..., Any], served: Callable[[Any], str]
+) -> None:
+    """ln p of 0 would be infinite odds; 1 - 2^-23 has ln(2^23 - 1) = 15.94, and a source then moves nothing."""
+
+    class Certain(open_server):  # type: ignore[misc]
+        def _scores(self, prompt: tuple[int, ...], count: int) -> Iterator[tuple[float | None, dict[str, float]]]:
+            yield from ((0.0, each) if value is not None else (None, {}) for value, each in super()._scores(prompt, 1))
+
+    lm = load_served(served(Certain(tiny_lm("llama", "bytes")).app))
+    odds = EchoReading(Echoed(lm), statement(steps(SAID), 4)).erased([(), (0,)])
+    assert np.allclose(odds, 15.9424, atol=1e-3)
+    lm.close()
+
+
 def test_words_that_the_server_does_not_show_are_refused(
     tiny_lm: Callable[..., LocalLM], echoed: Callable[[LocalLM], Echoed]
 ) -> None:
