@@ -154,7 +154,7 @@ def test_a_word_that_a_server_calls_certain_is_as_likely_as_float32_tells(
 ) -> None:
     """ln p of 0 would be infinite odds; 1 - 2^-23 has ln(2^23 - 1) = 15.94, and a source then moves nothing."""
 
-    class Certain(open_server):  # type: ignore[misc]
+    class Certain(open_server):  # type: ignore[misc, valid-type]
         def _scores(self, prompt: tuple[int, ...], count: int) -> Iterator[tuple[float | None, dict[str, float]]]:
             yield from ((0.0, each) if value is not None else (None, {}) for value, each in super()._scores(prompt, 1))
 
