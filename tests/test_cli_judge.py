@@ -103,6 +103,7 @@ def test_a_judge_that_says_nothing_changes_no_figure(call: Call, run: str, scrip
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
+        (("--lm", "http://127.0.0.1:9/v1#m"), 5, "a server shows only what it writes: add --judge, or name a model"),
         (("--judge",), 5, "the judge is a chat model behind a server: --lm http://HOST:PORT/v1#MODEL"),
         (("--judge", "--lm", "pocket"), 5, "the judge is a chat model behind a server"),
         (("--judge", "--lm", "http://127.0.0.1:9/v1#m"), 5, "no server answers at http://127.0.0.1:9/v1"),

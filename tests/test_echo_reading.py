@@ -83,9 +83,10 @@ def test_scores_are_those_of_the_model_in_this_process(
     for near, far in zip([here.whole, *here.claims], [there.whole, *there.claims], strict=True):
         assert (far.rests_on, far.unsupported) == (near.rests_on, near.unsupported)
         assert {each.step for each in far.sources} == {each.step for each in near.sources}
-        own = {each.step: each.score for each in near.sources}
+        own = {each.step: each for each in near.sources}
         for each in far.sources:
-            assert each.score == pytest.approx(own[each.step], abs=1e-4)
+            assert each.score == pytest.approx(own[each.step].score, abs=1e-4)
+            assert each.words == pytest.approx(own[each.step].words, abs=1e-3)
     assert here.check is not None
     assert there.check is not None
     assert there.check.drop == pytest.approx(here.check.drop, abs=1e-3)
@@ -145,6 +146,21 @@ def test_what_was_read_is_not_asked_for_again(
     np.testing.assert_array_equal(odds[0], odds[1])
     reading.erased(rows)
     assert len(server.heard) - before == 1
+    lm.close()
+
+
+def test_a_word_that_a_server_calls_certain_is_as_likely_as_float32_tells(
+    tiny_lm: Callable[..., LocalLM], open_server: Callable[..., Any], served: Callable[[Any], str]
+) -> None:
+    """ln p of 0 would be infinite odds; 1 - 2^-23 has ln(2^23 - 1) = 15.94, and a source then moves nothing."""
+
+    class Certain(open_server):  # type: ignore[misc, valid-type]
+        def _scores(self, prompt: tuple[int, ...], count: int) -> Iterator[tuple[float | None, dict[str, float]]]:
+            yield from ((0.0, each) if value is not None else (None, {}) for value, each in super()._scores(prompt, 1))
+
+    lm = load_served(served(Certain(tiny_lm("llama", "bytes")).app))
+    odds = EchoReading(Echoed(lm), statement(steps(SAID), 4)).erased([(), (0,)])
+    assert np.allclose(odds, 15.9424, atol=1e-3)
     lm.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -40,6 +41,13 @@ def test_an_address_names_servers_and_a_model() -> None:
         ("http://a:1/v1", "https://b/x"), "Qwen/Qwen3-8B"
     )
     assert parse("http://a,http://a/v1#m").urls == ("http://a/v1",)
+
+
+@pytest.mark.parametrize("route", ["/models", "/completions", "/chat/completions", "/chat/completions/"])
+def test_an_address_that_was_copied_with_a_route_is_taken_without(route: str) -> None:
+    """As the documentation of most servers shows it."""
+    assert parse(f"http://a:8000/v1{route}#m").urls == ("http://a:8000/v1",)
+    assert parse(f"http://a:8000/x/v1{route}").urls == ("http://a:8000/x/v1",)
 
 
 @pytest.mark.parametrize("wrong", ["http://", "http://a:x", "http://a,ftp://b", "http://a/v1?key=1", "http://me:pw@a"])
@@ -145,8 +153,21 @@ def test_a_server_for_messages_only_needs_no_revision(
     assert len(first.revision) == 12
     done = call("lm", "check", url, "--json")
     assert done.code == 0, done.err
-    has = {each["name"]: each["has"] for each in done.json["capabilities"]}
-    assert (has["chat"], has["completions"]) == (True, False)
+    told = {each["name"]: each for each in done.json["capabilities"]}
+    assert (told["chat"]["has"], told["completions"]["has"]) == (True, False)
+    assert {each["found"] for name, each in told.items() if name in {"n", "echo", "seeds"}} == {"needs completions"}
+    assert f"tracer blame @last --judge --lm {shlex.quote(url)}" in call("lm", "check", url).err
+
+
+def test_sampling_from_a_server_for_messages_says_what_it_needs(
+    served: Serve, call: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Not that the address may be wrong."""
+    (tmp_path / "chain.txt").write_text("The end is near. Hello world. So 4.")
+    done = call("anchors", "chain.txt", "--method", "resample", "--lm", served(chat_only(404, listing=True)))
+    assert (done.code, done.out, done.err.count("\n")) == (5, "", 1)
+    assert "sampling needs a server that goes on with a text (/completions), and talker at" in done.err
+    assert "use vLLM, SGLang or `transformers serve`, or a model in this process: --lm FOLDER" in done.err
 
 
 def test_a_server_that_lists_no_models_wants_a_name_or_another_address(served: Serve) -> None:

@@ -180,7 +180,7 @@ REFUSALS: dict[str, tuple[Answer, type[TracerError], str]] = {
     "401": (
         lambda _: JSONResponse({"error": {"message": "key?"}}, 401),
         EndpointError,
-        r"another key \(401\): set TRACER",
+        r"wants a key, or another one \(401\): set TRACER",
     ),
     "no model": (
         lambda _: JSONResponse({"object": "error", "message": "The model `m` does not exist."}, 404),
@@ -241,15 +241,80 @@ def test_an_answer_without_an_end_is_given_up(served: Serve, pool: Callable[...,
 
 
 def test_a_server_that_never_answers_is_given_up(served: Serve, pool: Callable[..., Pool]) -> None:
-    """After TRACER_LM_TIMEOUT, and as long again as patience lasts."""
+    """After TRACER_LM_TIMEOUT, once: where nothing ever came back, patience would only wait for more of it."""
+    heard = 0
 
     async def never(request: Asked) -> Response:
+        nonlocal heard
+        heard += 1
         await asyncio.sleep(60)
         return Response()
 
     url = served(Starlette(routes=[Route("/v1/completions", never, methods=["POST"])]))
-    with pytest.raises(UnavailableError, match="does not answer in time"):
-        pool(url, settings=QUICK._replace(timeout=0.3, patience=0.2)).ask(ask())
+    with pytest.raises(UnavailableError, match=r"does not answer within 0\.3 s: .* TRACER_LM_TIMEOUT"):
+        pool(url, settings=QUICK._replace(timeout=0.3, patience=60.0)).ask(ask())
+    assert heard == 1
+
+
+def test_a_server_that_has_answered_before_is_asked_again_after_a_timeout(
+    served: Serve, pool: Callable[..., Pool]
+) -> None:
+    """It hangs once, in the middle."""
+    heard = 0
+
+    async def second_hangs(request: Asked) -> Response:
+        nonlocal heard
+        heard += 1
+        await asyncio.sleep(60 if heard == 2 else 0)
+        return written("x")
+
+    url = served(Starlette(routes=[Route("/v1/completions", second_hangs, methods=["POST"])]))
+    asking = pool(url, settings=QUICK._replace(timeout=0.5))
+    for _ in range(2):
+        assert asking.ask(ask())["choices"] == [{"text": "x"}]
+    assert heard == 3
+
+
+def test_it_is_told_that_a_server_is_silent_or_waited_for(
+    served: Serve, pool: Callable[..., Pool], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once for four requests that are on their way together; an answer that comes at once is no news."""
+    monkeypatch.setattr("tracer.lm.endpoint_pool.SILENCE", 0.1)
+    dict(pool(served(Script(good).app)).ask_all([ask()] * 4))
+    assert caplog.messages == []
+
+    async def late(request: Asked) -> Response:
+        await asyncio.sleep(0.4)
+        return written("x")
+
+    slow = pool(served(Starlette(routes=[Route("/v1/completions", late, methods=["POST"])])))
+    slow.ask(ask())
+    [told] = caplog.messages
+    assert told.endswith("/v1/completions has not answered yet: it is given up after 5 s")
+    slow.ask(ask())
+    assert len(caplog.messages) == 1
+    busy = [lambda _: JSONResponse({"error": "slow down"}, 429, headers={"retry-after": "2"})] * 4
+    dict(pool(served(Script(*busy, good).app)).ask_all([ask()] * 4))
+    [_, told] = caplog.messages
+    assert "answers 429: slow down" in told
+    assert told.endswith("it is asked again for up to 5 s (TRACER_LM_PATIENCE)")
+
+
+def test_a_list_of_models_waits_for_a_busy_server_only(served: Serve, pool: Callable[..., Pool]) -> None:
+    """429 and 503 pass; 500 is told at once."""
+    heard = []
+
+    async def listed(request: Asked) -> Response:
+        heard.append(request.url.path)
+        status = {1: 429, 2: 503, 4: 500}.get(len(heard), 200)
+        return JSONResponse({"data": []}, status, headers={"retry-after": "0"})
+
+    asking = pool(served(Starlette(routes=[Route("/v1/models", listed)])))
+    assert asking.get("/models") == {"data": []}
+    assert len(heard) == 3
+    with pytest.raises(UnavailableError, match="answers 500"):
+        asking.get("/models")
+    assert len(heard) == 4
 
 
 def test_where_nobody_listens_that_is_said(pool: Callable[..., Pool]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tracer.drilling import Living, drilled
-from tracer.errors import BadInputError
+from tracer.errors import BadInputError, MissingExtraError
 from tracer.explanation import Explanation, Options, explain
 from tracer.judging import SAMPLES, Judged, Ways, judged, replayed
 from tracer.lm import POCKET
@@ -87,7 +87,13 @@ def _unmeasured(explained: Explanation) -> Explanation:
 def _read(explained: Explanation, name: str, weights: Path | None) -> tuple[Explanation, list[float]]:
     """The same with the edges that hiding steps shows, and the white-box tier's probability of each step."""
     from tracer.lm import load_inside
+    from tracer.lm.endpoint_address import is_address
 
+    if is_address(name):
+        raise MissingExtraError(
+            "blame reads a model from inside unless it is a judge, and a server shows only what it writes: "
+            "add --judge, or name a model in this process (--lm FOLDER)"
+        )
     lm = load_inside(name, "The white-box tier of blame")
     from tracer.analyses.hiding import measured_edges
     from tracer.analyses.replay_blame import prior_of

@@ -30,12 +30,14 @@ def check(
 ) -> None:
     """Prove what a server can do, by asking it for each thing and looking at what comes back.
 
-    Some two dozen short requests. A key is read from TRACER_API_KEY. What is lacking is told with what is done
-    instead; exit code 5 where the model can neither continue a text nor answer a message.
+    Some two dozen short requests. What is lacking is told with what is done instead; exit code 5 where the model can
+    neither continue a text nor answer a message. A key is taken from the environment variable TRACER_API_KEY and from
+    nowhere else, so that it stands in no history of a shell.
 
     \b
     Example: tracer lm check http://127.0.0.1:8000/v1
     """
+    import shlex
     from contextlib import closing
 
     from tracer.lm import load_served
@@ -51,4 +53,6 @@ def check(
     if not found.usable:
         raise typer.Exit(5)
     if not as_json:
-        hint(f"tracer anchors @last --method resample --lm {address}")
+        writes = any(each.has for each in found.capabilities if each.name == "completions")
+        use = "anchors @last --method resample" if writes else "blame @last --judge"
+        hint(f"tracer {use} --lm {shlex.quote(address)}")

@@ -50,6 +50,7 @@ class Asker:
     def __init__(self, pool: Pool, model: str) -> None:
         self.pool, self.model = pool, model
         self._known: dict[str, Capability] = {}
+        self._refused: set[str] = set()
         self.sampling = "plain"
         """The key of SAMPLING; the probe of `sampling` sets it."""
 
@@ -57,16 +58,28 @@ class Asker:
         """What is known of a capability; asked for at first use."""
         if name not in self._known:
             probe = PROBES[name]
-            try:
-                has, found = probe.ask(self)
-            except UnavailableError as error:
-                if not error.internal:
-                    raise
-                has, found = False, str(error)
-            except (EndpointError, DoesNotFitError) as error:
-                has, found = False, str(error)
+            refused = probe.needs in self._refused
+            has, found = (False, f"needs {probe.needs}") if refused else self._asked(name, probe)
             self._known[name] = Capability(name, has, found, probe.instead)
         return self._known[name]
+
+    def _asked(self, name: str, probe: Probe) -> Found:
+        try:
+            return probe.ask(self)
+        except UnavailableError as error:
+            if not error.internal:
+                raise
+            return False, str(error)
+        except (EndpointError, DoesNotFitError) as error:
+            self._refused.add(name)
+            return False, f"needs {probe.needs}" if self._lacks_route(name, probe) else str(error)
+
+    def _lacks_route(self, name: str, probe: Probe) -> bool:
+        return probe.needs != name and self.refuses(probe.needs)
+
+    def refuses(self, name: str) -> bool:
+        """Whether the server says itself that it lacks it."""
+        return not self[name].has and name in self._refused
 
     def has(self, name: str) -> bool:
         """Whether the server was proven to have it."""
@@ -102,6 +115,8 @@ class Probe(NamedTuple):
 
     ask: Callable[[Asker], Found]
     instead: str
+    needs: str = "completions"
+    """The capability without which there is none of this."""
 
 
 GREEDY = Draw(LENGTH, temperature=0.0)
@@ -129,6 +144,7 @@ def _greedy(asker: Asker) -> Found:
 
 def _sampling(asker: Asker) -> Found:
     """Two seeds give one text where only the likeliest token may be drawn, and two where all may."""
+    refusals = []
     for name, extras in SAMPLING.items():
         try:
             narrow = _texts(asker, _narrowed(extras))
@@ -136,10 +152,13 @@ def _sampling(asker: Asker) -> Found:
         except (EndpointError, DoesNotFitError) as error:
             if isinstance(error, UnavailableError) and not error.internal:
                 raise
+            refusals.append(error)
             continue
         if len(wide) > 1 and (not extras or len(narrow) == 1):
             asker.sampling = name
             return bool(extras), "draws from all tokens" if extras else "draws, but a top_k of its own may apply"
+    if len(refusals) == len(SAMPLING):
+        raise refusals[-1]
     return False, "the same text for each seed at temperature 1: it takes the likeliest token"
 
 
@@ -242,17 +261,17 @@ def guided(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 PROBES: dict[str, Probe] = {
     "completions": Probe(_completions, "resampling needs it: start the server with a model that continues texts"),
-    "chat": Probe(_chat, "the judge needs it: start the server with a model that has a chat template"),
+    "chat": Probe(_chat, "the judge needs it: start the server with a model that has a chat template", "chat"),
     "greedy": Probe(_greedy, "the weights have no fingerprint: set TRACER_LM_REVISION"),
     "sampling": Probe(_sampling, "results say so; start vLLM with --generation-config vllm"),
     "seeds": Probe(_seeds, "samples are kept, but cannot be drawn again"),
     "seeds_together": Probe(_seeds_together, "where seeds are heeded alone, one request at a time"),
     "n": Probe(_n, "samples are drawn one by one"),
-    "chat_n": Probe(_chat_n, "answers are asked for one by one"),
+    "chat_n": Probe(_chat_n, "answers are asked for one by one", "chat"),
     "logprobs": Probe(_logprobs, "no log-probability is kept with a rollout"),
     "echo": Probe(_echo, "no exact chances, no `logprobs`: use a model in this process, --lm FOLDER"),
     "max_tokens": Probe(_max_tokens, "tokens are estimated from the text"),
     "stop": Probe(_stop, "texts are cut here, after they were written to their end"),
-    "json": Probe(_json, "answers are parsed, and asked for again"),
+    "json": Probe(_json, "answers are parsed, and asked for again", "chat"),
 }
 """Every capability, how it is proven, and what happens without it."""

@@ -55,9 +55,9 @@ def _downloaded(name: str) -> Path:
     try:
         return Path(snapshot_download(name, local_files_only=True))
     except (OSError, ValueError) as error:  # not there, or a name that no model can have
+        download = "" if name.startswith((".", "/", "~")) else f", or download it first: hf download {name}"
         raise MissingExtraError(
-            f"no model {name!r} on this machine: give a folder with config.json and *.safetensors, "
-            f"or download it first: hf download {name}"
+            f"no model {name!r} on this machine: give a folder with config.json and *.safetensors{download}"
         ) from error
 
 

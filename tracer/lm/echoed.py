@@ -1,7 +1,8 @@
 """Texts that a server repeats, with ln p of each token and where it stands: all that is read of a model from outside.
 
-Such a server tells its tokens as texts, and no ids. Its numbers are float32 sums: what it holds for likelier than
-1 - PRECISION it does not tell apart from certain, and so it is taken for just that.
+Such a server tells its tokens as texts, and no ids. Its -ln p is the logarithm of a float32 sum, which is 1 where a
+token is certain, and the next such number is 1 + PRECISION. So what is likelier than 1 - PRECISION is not told apart,
+and is taken for just that.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tracer.lm.offsets import Offset, aligned
 if TYPE_CHECKING:
     from tracer.lm.endpoint import Endpoint
 
-PRECISION = 1e-6
+PRECISION = 2.0**-23
 _OPENING = 4
 """Tokens before a text, at most."""
 

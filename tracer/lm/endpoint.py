@@ -18,8 +18,9 @@ from tracer.lm import Sample, Scored
 from tracer.lm.capabilities import Asker, guided
 from tracer.lm.completions import TOP, Answer, Choice, Draw, answering, completion, parsed, samples, sane
 from tracer.lm.endpoint_address import parse
+from tracer.lm.endpoint_identity import fingerprint, listed
 from tracer.lm.endpoint_pool import Pool
-from tracer.lm.endpoint_reply import EndpointError, UnavailableError
+from tracer.lm.endpoint_reply import EndpointError
 from tracer.lm.endpoint_settings import Settings, settings
 from tracer.lm.sampling import key, require_sense
 from tracer.text import clean
@@ -30,14 +31,6 @@ _OPENING = 4
 """Tokens before a text, at most."""
 _SEEDS = 1 << 31
 """Seeds are below: some servers take 32 bits with a sign."""
-_NO_LIST = frozenset({404, 405, 500, 501})
-"""Statuses of servers that do not list their models; `transformers serve` fails where nothing was ever downloaded."""
-_NO_ROUTE = frozenset({400, 404, 405, 422, 501})
-"""Statuses of servers that answer messages and go on with no text."""
-_FINGER = 8
-"""Tokens of each text by which weights are told from others."""
-_FINGERPRINTS = ("The answer is", "1, 2, 3,", "def main(")
-"""What the model goes on with, greedily, to tell its weights from others."""
 
 
 class Wanted(NamedTuple):
@@ -73,8 +66,8 @@ class Endpoint:
         found, ways = parse(address), settings() if ways is None else ways
         pool = Pool(found.urls, ways)
         try:
-            model, window = _listed(pool, found.model)
-            return cls(pool, model, window, ways.revision or _fingerprint(pool, model))
+            model, window = listed(pool, found.model)
+            return cls(pool, model, window, ways.revision or fingerprint(pool, model))
         except BaseException:
             pool.close()
             raise
@@ -132,6 +125,12 @@ class Endpoint:
         Prefixes are asked for in the order of their texts, so that each finds in the server's prefix cache what it
         shares with those before it. A sample's seed depends on the seed, its prefix and its number.
         """
+        if self.server.refuses("completions"):
+            raise EndpointError(
+                f"sampling needs a server that goes on with a text (/completions), and {self.where} does not "
+                f"({self.server['completions'].found}): use vLLM, SGLang or `transformers serve`, or a model in this "
+                "process: --lm FOLDER"
+            )
         groups = list(self._groups(sorted(set(wanted)), draw))
         rooms = self._rooms({each.prefix for each in groups}, draw.max_tokens)
         sent = draw._replace(stop=draw.stop if draw.stop and self.server.has("stop") else ())
@@ -287,58 +286,3 @@ def _common(one: Sequence[str], other: Sequence[str]) -> int:
     """Length of the longest common beginning."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((place for place, (left, right) in pairs if left != right), min(len(one), len(other)))
-
-
-def _listed(pool: Pool, model: str | None) -> tuple[str, int | None]:
-    """The model's name, and its window if a server tells it; one that does not list its models is believed."""
-    try:
-        listed = _models(pool)
-    except EndpointError as error:
-        if error.status not in _NO_LIST:
-            raise
-        if model is None:
-            raise EndpointError(
-                f"{pool.urls[0]} does not list its models ({error.status}): name one as URL#MODEL, or mend the "
-                "address, which mostly ends in /v1"
-            ) from error
-        return model, None
-    if model is None and len(listed) != 1:
-        told = ", ".join(clean(each) for each in list(listed)[:10]) or "none"
-        raise EndpointError(f"{pool.urls[0]} lists these models: {told}; name one as URL#MODEL")
-    model = next(iter(listed)) if model is None else model
-    return model, listed.get(model)
-
-
-def _models(pool: Pool) -> dict[str, int | None]:
-    """The models that the first server lists which is there, with their windows."""
-    for place in range(len(pool.urls)):
-        try:
-            found = pool.get("/models", place).get("data")
-            break
-        except UnavailableError as error:
-            if error.status is not None or place + 1 == len(pool.urls):
-                raise
-    given = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
-    return {each["id"]: _window(each) for each in given if isinstance(each.get("id"), str)}
-
-
-def _window(listed: Mapping[str, Any]) -> int | None:
-    """The longest text in tokens, as vLLM and SGLang tell it, and llama.cpp."""
-    meta = listed.get("meta")
-    told = [listed.get("max_model_len"), *([meta.get("n_ctx")] if isinstance(meta, dict) else [])]
-    return next((each for each in told if isinstance(each, int) and each > 0), None)
-
-
-def _fingerprint(pool: Pool, model: str) -> str:
-    """12 hex digits of what the model writes greedily: a server says its name, not which weights it has."""
-    draw = Draw(_FINGER, 0.0)
-    try:
-        wanted = [completion(model, each, draw) for each in _FINGERPRINTS]
-        found = dict(pool.ask_all(wanted, 1))
-    except EndpointError as error:
-        if error.status not in _NO_ROUTE:
-            raise
-        wanted = [answering(model, [{"role": "user", "content": each}], draw) for each in _FINGERPRINTS]
-        found = dict(pool.ask_all(wanted, 1))
-    texts = [parsed(found[k], model).choices[0].text for k in range(len(wanted))]
-    return hashlib.blake2b("\0".join([model, *texts]).encode(errors="replace"), digest_size=6).hexdigest()

@@ -9,6 +9,8 @@ from tracer.errors import TracerError
 from tracer.text import clean
 
 SCHEMES = ("http://", "https://")
+ROUTES = ("/chat/completions", "/completions", "/models")
+"""What is asked for behind a base URL; an address that was copied with one of them is taken without it."""
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -49,4 +51,7 @@ def _base(url: str) -> str:
         raise TracerError("the address of a server holds no user or password: put the key into TRACER_API_KEY")
     if not is_address(url) or not host or parts.query:
         raise TracerError(f"{clean(url)} is no address of a server: give one such as http://host:8000/v1")
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/v1'}"
+    path = parts.path.rstrip("/")
+    for route in ROUTES:
+        path = path.removesuffix(route)
+    return f"{parts.scheme}://{parts.netloc}{path or '/v1'}"

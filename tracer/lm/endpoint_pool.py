@@ -11,6 +11,7 @@ The requests run in a thread of their own, so that a notebook, which has a loop 
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import threading
 import time
@@ -39,6 +40,13 @@ TRIES = 3
 """So often a request is sent that makes the server fail by itself."""
 CONNECTING = 10.0
 """Seconds until a connection is given up."""
+LISTING = 30.0
+"""Seconds until what takes no thought of a model is given up."""
+SILENCE = 10.0
+"""Seconds after which it is told that a server has not answered yet, if it never did."""
+NOTICED = 2.0
+"""Seconds of waiting that are told."""
+_log = logging.getLogger("tracer.lm")
 _T = TypeVar("_T")
 _ours: ContextVar[bool] = ContextVar("ours", default=False)
 
@@ -62,11 +70,13 @@ class _Server:
     """One of the servers, as far as it is known."""
 
     def __init__(self, url: str, key: str | None, settings: Settings) -> None:
-        self.url, self._key = url, key
+        self.url, self._key, self._settings = url, key, settings
         self.gone: TracerError | None = None
+        self.answered = False
+        """Whether it ever said anything to what takes a model."""
+        self._told = False
         self.client = httpx2.AsyncClient(
             headers={"authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx2.Timeout(settings.timeout, connect=min(CONNECTING, settings.timeout)),
             limits=httpx2.Limits(max_connections=settings.concurrency + 1),
             follow_redirects=False,
             verify=url.startswith("https:")
@@ -76,13 +86,31 @@ class _Server:
 
     async def once(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
         """Ask once."""
-        where = self.url + path
+        where, seconds = self.url + path, self._settings.timeout if body else min(LISTING, self._settings.timeout)
+        words = f"{clean(where)} has not answered yet: it is given up after {seconds:g} s"
+        silence = None if self.answered else asyncio.get_running_loop().call_later(SILENCE, _log.warning, words)
         try:
-            async with self.client.stream(method, where, json=body) as answer:
-                raw = Raw(answer.status_code, answer.headers, await _limited(answer, where))
+            raw = await self._sent(method, where, body, seconds)
+        finally:
+            if silence:
+                silence.cancel()
+        self.answered = self.answered or body is not None
+        if self._key:  # some servers repeat it when they refuse it
+            raw = raw._replace(body=raw.body.replace(self._key.encode(), b"***"))
+        found = read(raw, where, body)
+        self._told = False
+        return found
+
+    async def _sent(self, method: str, where: str, body: Mapping[str, Any] | None, seconds: float) -> Raw:
+        """The answer as it came."""
+        timeout = httpx2.Timeout(seconds, connect=min(CONNECTING, seconds))
+        try:
+            async with self.client.stream(method, where, json=body, timeout=timeout) as answer:
+                return Raw(answer.status_code, answer.headers, await _limited(answer, where))
         except httpx2.TimeoutException as error:
-            words = f"{clean(where)} does not answer in time: look at the server, or set TRACER_LM_TIMEOUT"
-            raise UnavailableError(words) from error
+            longer = ", or set TRACER_LM_TIMEOUT" if body else ""
+            words = f"{clean(where)} does not answer within {seconds:g} s: look at the server{longer}"
+            raise UnavailableError(words, hopeless=not self.answered) from error
         except (httpx2.ConnectError, ConnectionError) as error:
             raise UnavailableError(
                 f"no server answers at {clean(self.url)}: is it running, and is that its address?"
@@ -91,9 +119,12 @@ class _Server:
             raise UnavailableError(f"{clean(where)} broke off its answer: look at the server") from error
         except httpx2.HTTPError as error:  # an answer that cannot be unpacked
             raise EndpointError(f"{clean(where)} answers with something that cannot be read") from error
-        if self._key:  # some servers repeat it when they refuse it
-            raw = raw._replace(body=raw.body.replace(self._key.encode(), b"***"))
-        return read(raw, where, body)
+
+    def tell(self, error: UnavailableError, seconds: float) -> None:
+        """Say that the server is waited for, once until it answers again."""
+        if not self._told:
+            self._told = True
+            _log.warning("%s; it is asked again for up to %g s (TRACER_LM_PATIENCE)", error, seconds)
 
 
 async def _limited(answer: httpx2.Response, where: str) -> bytes:
@@ -124,8 +155,8 @@ class Pool:
         self._end()
 
     def get(self, path: str, place: int = 0) -> dict[str, Any]:
-        """What one server says at a path; asked once only, so that a wrong address is told at once."""
-        return self._run(self._servers[place].once("GET", path, None))
+        """What one server says at a path: one that is there and busy is waited for, all else is told at once."""
+        return self._run(self._got(self._servers[place], path))
 
     def ask(self, request: Request, tries: int = TRIES) -> dict[str, Any]:
         """Ask one thing."""
@@ -181,10 +212,18 @@ class Pool:
                 if all(each.gone for each in self._servers):
                     raise
 
+    async def _got(self, server: _Server, path: str) -> dict[str, Any]:
+        _ours.set(True)
+        patience = _Patience(server, self.settings.patience, 1, busy=True)
+        async for attempt in stamina.retry_context(patience, attempts=None, timeout=None, wait_initial=0.2):
+            with attempt:
+                return await server.once("GET", path, None)
+        raise AssertionError("retrying ends with an answer or an error")
+
     async def _patiently(self, server: _Server, request: Request, tries: int) -> dict[str, Any]:
         others = any(each is not server and not each.gone for each in self._servers)
         seconds = min(SHORT, self.settings.patience) if others else self.settings.patience
-        patience = _Patience(seconds, tries)
+        patience = _Patience(server, seconds, tries)
         async for attempt in stamina.retry_context(patience, attempts=None, timeout=None, wait_initial=0.2):
             with attempt:
                 return await server.once("POST", *request)
@@ -215,21 +254,23 @@ def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread, clients: Seq
 class _Patience:
     """Whether to ask again: as long as the trouble may pass, and has not lasted for so many seconds.
 
-    A server that fails by itself gets so many tries.
+    A server that fails by itself gets so many tries; `busy`: only one that is there, and says so.
     """
 
-    def __init__(self, seconds: float, tries: int) -> None:
-        self._seconds, self._tries = seconds, tries
+    def __init__(self, server: _Server, seconds: float, tries: int, busy: bool = False) -> None:
+        self._server, self._seconds, self._tries, self._busy = server, seconds, tries, busy
         self._since: float | None = None
 
     def __call__(self, error: Exception) -> bool | float:
-        if not isinstance(error, UnavailableError):
+        if not isinstance(error, UnavailableError) or error.hopeless or (self._busy and error.status is None):
             return False
         self._tries -= error.internal
         now = time.monotonic()
         self._since = now if self._since is None else self._since
         if self._tries < 1 or now - self._since > self._seconds or (error.after or 0) > LONGEST:
             return False
+        if max(error.after or 0, now - self._since) >= NOTICED:
+            self._server.tell(error, self._seconds)
         return True if error.after is None else error.after
 
 

@@ -41,10 +41,12 @@ class EndpointError(MissingExtraError):
 class UnavailableError(EndpointError):
     """A server that may be there again in a moment; without a status nothing came back at all."""
 
-    def __init__(self, words: str, status: int | None = None, after: float | None = None) -> None:
-        """`after`: seconds that it asked to be left alone."""
+    def __init__(
+        self, words: str, status: int | None = None, after: float | None = None, hopeless: bool = False
+    ) -> None:
+        """`after`: seconds that it asked to be left alone; `hopeless`: to ask it again would be in vain."""
         super().__init__(words, status)
-        self.after = after
+        self.after, self.hopeless = after, hopeless
 
     @property
     def internal(self) -> bool:
@@ -98,7 +100,7 @@ def _refusal(raw: Raw, url: str, asked: Mapping[str, Any]) -> EndpointError | Do
     said = f": {words}" if words else ""
     model = clean(str(asked.get("model", "")))
     if raw.status in {401, 403}:
-        return EndpointError(f"{where} wants another key ({raw.status}): set TRACER_API_KEY", raw.status)
+        return EndpointError(f"{where} wants a key, or another one ({raw.status}): set TRACER_API_KEY", raw.status)
     if raw.status in _PASSING:
         return UnavailableError(
             f"{where} answers {raw.status}{said}: look at the server", raw.status, _after(raw.headers)
