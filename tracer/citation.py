@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tracer.errors import MissingExtraError, NoSuchRunError, TracerError
+from tracer.errors import MissingExtraError, NoSuchRunError, TracerError, UnknownTextError
 from tracer.lm import POCKET
 from tracer.records import Cited, Edge
 from tracer.store import Store
@@ -73,7 +73,10 @@ def _found(lm: LocalLM | Echoed | None, asked: Question, edges: Sequence[Edge], 
 
     if lm is None:
         return measuring.cite_reuse(asked, edges)
-    return measuring.cite(lm, asked, progress)
+    try:
+        return measuring.cite(lm, asked, progress)
+    except UnknownTextError as error:
+        raise UnknownTextError(f"{error}, or --method reuse, which needs none") from error
 
 
 def _dtype(lm: LocalLM | Echoed | None) -> str | None:

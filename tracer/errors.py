@@ -49,3 +49,7 @@ class MissingExtraError(TracerError):
     def for_extra(cls, extra: str, purpose: str) -> "MissingExtraError":
         """The one wording of "install this extra"."""
         return cls(f"{purpose} needs an extra: pip install 'blametrace[{extra}]'")
+
+
+class UnknownTextError(MissingExtraError):
+    """A model does not know the words that it is asked about."""

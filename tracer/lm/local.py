@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Self
 
-from tracer.errors import DoesNotFitError, MissingExtraError, TracerError
+from tracer.errors import DoesNotFitError, MissingExtraError, TracerError, UnknownTextError
 from tracer.lm import Sample, Scored
 from tracer.lm.memory import Batches, free_bytes, human, row_bytes, rows_that_fit
 from tracer.lm.offsets import Encoded, dropped, tiled, untrimmed
@@ -102,7 +102,7 @@ class LocalLM:
         """
         encoded, unknown = self._encode(text)
         if unknown > self.max_unknown:
-            raise MissingExtraError(
+            raise UnknownTextError(
                 f"{self.name} does not know {unknown:.0%} of this text and cannot explain it: name another --lm MODEL"
             )
         return encoded
