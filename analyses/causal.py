@@ -57,13 +57,19 @@ class Causal:
         """An empty cache; layers that keep a state need the one that the family has for them."""
         return DynamicCache(config=self.config) if sight.stateful else Room(self.layers, rows, length)
 
-    def hidden(self, ids: Tensor, room: Cache, block: Block, mask: Tensor | None) -> Tensor:
+    def hidden(
+        self, ids: Tensor, room: Cache, block: Block, mask: Tensor | None, begins: Sequence[int] | None = None
+    ) -> Tensor:
         """The decoder's output for a block of queries of ids (rows, T): (block.rows, queries, width).
 
         Without a mask it is left to the hooks of `Sight.applied`: layers that keep a state would take it for padding.
+        `begins`: the places of the rows' first tokens, where these are not 0.
         """
         queries = ids[: block.rows, block.start : block.end]
         positions = torch.arange(block.start, block.end, device=self.device).expand(len(queries), -1)
+        if begins is not None:
+            first = torch.tensor(begins[: block.rows], device=self.device)
+            positions = (positions - first[:, None]).clamp(min=0)
         out = self.decoder(
             input_ids=queries, attention_mask=mask, position_ids=positions, past_key_values=room, use_cache=True
         )

@@ -83,7 +83,7 @@ def _fitted(kept: npt.NDArray[np.bool_], outcome: Array, words: int) -> tuple[Ar
     weights = lasso(kept, outcome / count, ALPHA).weights * count
     rng = np.random.default_rng(0)
     drawn = rng.integers(0, len(kept), size=(DRAWS, len(kept)))
-    again = np.array([lasso(kept[rows], outcome[rows] / count, ALPHA).weights * count for rows in drawn])
+    again = lasso(kept[drawn], outcome[drawn] / count, ALPHA).weights * count
     low, high = np.quantile(again, [0.025, 0.975], axis=0)
     return weights, np.minimum(low, weights), np.maximum(high, weights)
 

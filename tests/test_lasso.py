@@ -36,3 +36,17 @@ def test_correlated_columns_meet_the_conditions_of_the_optimum() -> None:
 def test_a_column_that_never_changes_and_no_column_at_all_weigh_nothing() -> None:
     np.testing.assert_array_equal(lasso([[1, 0], [1, 1]], [0, 1], 0.01).weights[:1], [0.0])
     assert lasso(np.zeros((3, 0)), [1, 2, 3], 0.01).bias == 2
+
+
+def test_many_at_a_time_are_what_each_is_alone() -> None:
+    """Draws with repetition from 20 rows of 30 columns; some columns never change in them, in the fourth none does."""
+    rng = np.random.default_rng(5)
+    x, y = rng.random((20, 30)) < 0.5, rng.normal(size=20)
+    drawn = rng.integers(0, 20, size=(7, 20))
+    drawn[3] = 0
+    found = lasso(x[drawn], y[drawn], 0.01)
+    for number, rows in enumerate(drawn):
+        alone = lasso(x[rows], y[rows], 0.01)
+        np.testing.assert_allclose(found.weights[number], alone.weights, atol=1e-6)
+        assert found.bias[number] == pytest.approx(alone.bias, abs=1e-6)
+    np.testing.assert_array_equal(found.weights[3], np.zeros(30))
