@@ -40,6 +40,16 @@ class Block(NamedTuple):
     rows: int
 
 
+class Taken(NamedTuple):
+    """Places [start, end) of a row of a room, which come to stand from place `at` on in another one."""
+
+    room: Room
+    row: int
+    start: int
+    end: int
+    at: int
+
+
 class _Room(CacheLayerMixin):  # type: ignore[no-untyped-call]  # transformers annotates only some of its methods
     """One layer's keys and values, (rows, heads, T, width), filled from the left; a pass may use fewer rows."""
 
@@ -65,17 +75,20 @@ class _Room(CacheLayerMixin):  # type: ignore[no-untyped-call]  # transformers a
         self.filled = end
         return self.keys[:rows, :, :end], self.values[:rows, :, :end]
 
-    def take(self, other: _Room, source: Sequence[int], starts: Sequence[int]) -> None:
-        """Begin each row r as the first starts[r] tokens of row source[r] of another room."""
-        assert other.keys is not None
-        assert other.values is not None
-        self.lazy_initialization(other.keys, other.values)
+    def take(self, parts: Sequence[tuple[_Room, Taken]]) -> None:
+        """Begin each row r as parts[r] says; no query may see what stands before it."""
+        first = parts[0][0]
+        assert first.keys is not None
+        assert first.values is not None
+        self.lazy_initialization(first.keys, first.values)
         assert self.keys is not None
         assert self.values is not None
-        for row, (origin, length) in enumerate(zip(source, starts, strict=True)):
-            self.keys[row, :, :length] = other.keys[origin, :, :length]
-            self.values[row, :, :length] = other.values[origin, :, :length]
-        self.filled = starts[0]
+        for row, (other, (_, origin, start, end, at)) in enumerate(parts):
+            for mine, theirs in ((self.keys, other.keys), (self.values, other.values)):
+                assert theirs is not None
+                mine[row, :, :at] = 0  # hidden, but what is not a number stays none under any mask
+                mine[row, :, at : at + end - start] = theirs[origin, :, start:end]
+        self.filled = parts[0][1].at + parts[0][1].end - parts[0][1].start
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self.filled + query_length, 0
@@ -96,9 +109,15 @@ class Room(Cache):
 
     def copied(self, source: Sequence[int], starts: Sequence[int]) -> Room:
         """A room whose row r begins as the first starts[r] tokens of row source[r] of this one; starts ascend."""
-        made = Room(len(self.rooms), len(source), self.rooms[0].length)
-        for old, new in zip(self.rooms, made.rooms, strict=True):
-            new.take(old, source, starts)
+        rows = [Taken(self, row, 0, start, 0) for row, start in zip(source, starts, strict=True)]
+        return Room.of(rows, self.rooms[0].length)
+
+    @staticmethod
+    def of(rows: Sequence[Taken], length: int) -> Room:
+        """A room whose rows begin with what is taken from others; the first row is the one that has least of it."""
+        made = Room(len(rows[0].room.rooms), len(rows), length)
+        for layer, new in enumerate(made.rooms):
+            new.take([(row.room.rooms[layer], row) for row in rows])
         return made
 
     @property

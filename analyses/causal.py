@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -24,6 +25,8 @@ CHECKED_TOKENS = 64
 """The parts are compared with the whole on the first so many tokens."""
 SCORE_ENTRIES = 1 << 27
 """Attention scores that an eager kernel may hold at a time: 512 MiB in float32."""
+_FOUND_GOOD: WeakKeyDictionary[Any, tuple[str, int]] = WeakKeyDictionary()
+"""Models that were compared, with which attention, and on how many tokens."""
 _KERNELS = {"sdpa", "flash_attention_2", "flash_attention_3"}
 """Attention that holds no scores."""
 
@@ -57,13 +60,19 @@ class Causal:
         """An empty cache; layers that keep a state need the one that the family has for them."""
         return DynamicCache(config=self.config) if sight.stateful else Room(self.layers, rows, length)
 
-    def hidden(self, ids: Tensor, room: Cache, block: Block, mask: Tensor | None) -> Tensor:
+    def hidden(
+        self, ids: Tensor, room: Cache, block: Block, mask: Tensor | None, begins: Sequence[int] | None = None
+    ) -> Tensor:
         """The decoder's output for a block of queries of ids (rows, T): (block.rows, queries, width).
 
         Without a mask it is left to the hooks of `Sight.applied`: layers that keep a state would take it for padding.
+        `begins`: the places of the rows' first tokens, where these are not 0.
         """
         queries = ids[: block.rows, block.start : block.end]
         positions = torch.arange(block.start, block.end, device=self.device).expand(len(queries), -1)
+        if begins is not None:
+            first = torch.tensor(begins[: block.rows], device=self.device)
+            positions = (positions - first[:, None]).clamp(min=0)
         out = self.decoder(
             input_ids=queries, attention_mask=mask, position_ids=positions, past_key_values=room, use_cache=True
         )
@@ -97,8 +106,14 @@ class Causal:
             yield block, self.hidden(ids, room, block, None if sight.stateful else mask)
 
     def check(self, ids: Tensor, hidden: Tensor, sight: Sight) -> None:
-        """Refuse a model whose logits are not those that its parts give for ids (T,) and hidden (T, width)."""
+        """Refuse a model whose logits are not those that its parts give for ids (T,) and hidden (T, width).
+
+        It is a matter of the family, so a model that was found good on as many tokens is not asked again.
+        """
         count = len(ids) if sight.stateful else min(len(ids), CHECKED_TOKENS)
+        kernel, most = _FOUND_GOOD.get(self.model, ("", 0))
+        if not sight.stateful and kernel == self.config._attn_implementation and count <= most:
+            return
         seen = min(count, CHECKED_TOKENS)
         whole = self.model(input_ids=ids[None, :count], logits_to_keep=seen, use_cache=False).logits[0].float()
         parts = self.logits(hidden[count - seen : count])  # (seen, V), as is `whole`
@@ -108,3 +123,4 @@ class Causal:
                 f"{self.config.model_type} does not take masks and caches from outside as other models do: "
                 "choose another --lm MODEL"
             )
+        _FOUND_GOOD[self.model] = (self.config._attn_implementation, count)

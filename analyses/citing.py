@@ -92,8 +92,8 @@ def context_cite(reading: Reading, sets: Sequence[Mask], progress: Progress | No
     odds = reading.erased([np.flatnonzero(~each).tolist() for each in kept], progress)
     fits = [_fitted(kept, together(odds[:, words]), int(words.sum())) for words in sets]
     scores, low, high = (np.array([fit[part] for fit in fits]) for part in range(3))
-    each = np.array([lasso(kept, word, ALPHA).weights for word in odds.T]).reshape(-1, reading.count).T
-    return Scored(scores, hanging(each, sets), low, high, CHOICES)
+    each = lasso(kept, odds.T, ALPHA).weights  # (words, sources)
+    return Scored(scores, hanging(each.T, sets), low, high, CHOICES)
 
 
 def hanging(effects: Array, sets: Sequence[Mask]) -> Array:
@@ -109,7 +109,7 @@ def _fitted(kept: npt.NDArray[np.bool_], outcome: Array, words: int) -> tuple[Ar
     weights = lasso(kept, outcome / count, ALPHA).weights * count
     rng = np.random.default_rng(0)
     drawn = rng.integers(0, len(kept), size=(DRAWS, len(kept)))
-    again = np.array([lasso(kept[rows], outcome[rows] / count, ALPHA).weights * count for rows in drawn])
+    again = lasso(kept[drawn], outcome[drawn] / count, ALPHA).weights * count
     low, high = np.quantile(again, [0.025, 0.975], axis=0)
     return weights, np.minimum(low, weights), np.maximum(high, weights)
 

@@ -42,7 +42,7 @@ class Reading:
     def __init__(self, lm: LocalLM, statement: Statement) -> None:
         encoded = lm.encode(statement.text)
         lm.require_room(len(encoded.ids))
-        self.model = lm.model
+        self.lm = lm
         self._place(statement, np.array(encoded.ids), encoded.offsets)
 
     def _place(self, statement: Statement, ids: npt.NDArray[np.int64], offsets: Sequence[Offset]) -> None:
@@ -65,7 +65,7 @@ class Reading:
     def _run(self, text: Text, rows: Sequence[Collection[int]], progress: Progress | None = None) -> Array:
         from tracer.analyses.erasure import erased
 
-        found = erased(self.model, text, rows, progress)
+        found = erased(self.lm.model, text, rows, progress)
         self.read += found.read
         return found.odds
 

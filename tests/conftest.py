@@ -10,9 +10,11 @@ import runpy
 import shutil
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -257,6 +259,18 @@ def tiny_lm(tiny_model: TinyModel, tiny_tokenizer: Callable[[str], Any]) -> Call
         return LocalLM(model, tokenizer, name=f"tiny {family}", revision="0")
 
     return build
+
+
+@pytest.fixture(scope="session")
+def published() -> Any:
+    """`published.context_cite(reading)`, `published.ablation(reading)`: see `published.py`."""
+    nltk = pytest.importorskip("nltk", reason="context-cite is not installed")
+    with pytest.MonkeyPatch.context() as patched, warnings.catch_warnings():
+        patched.setattr(nltk, "download", lambda *_, **__: True)  # context-cite asks for it on import
+        warnings.simplefilter("ignore")
+        pytest.importorskip("context_cite", reason="context-cite is not installed")
+        pytest.importorskip("captum", reason="captum is not installed")
+        return SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("published.py"))))
 
 
 @pytest.fixture(name="lm")

@@ -65,6 +65,24 @@ def test_nothing_before_the_first_erased_token_is_read_again(tiny_model: Any) ->
     assert found.read == 30 + 25 + 18 + 10
 
 
+def test_rows_go_on_from_one_another(tiny_model: Any) -> None:
+    """Without part 0, 25 are left; without 0 and 1, 18, all behind what differs; without 0 and 2, 10 of 19 are."""
+    assert erased(tiny_model("llama"), text(), [(0,), (0, 1), (0, 2)]).read == 30 + 25 + 18 + 10
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2"])
+def test_where_memory_is_short_rows_go_on_from_the_whole_text(
+    tiny_model: Any, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row at a time, and none is held for another: more is read, and the odds are the same."""
+    model, rows = tiny_model(family), [(0,), (0, 1), (0, 2), (1, 2)]
+    found = erased(model, text(), rows)
+    monkeypatch.setattr("tracer.analyses.erasure.ROOM_BYTES", 1)
+    alone = erased(model, text(), rows)
+    assert alone.read == 30 + 25 + 18 + 19 + 12 > found.read
+    np.testing.assert_allclose(alone.odds, found.odds, atol=1e-4)
+
+
 def test_erased_tokens_are_not_read_at_all(tiny_model: Any) -> None:
     """Without parts 0 and 2, 30 - 5 - 6 are left, all behind the first erased token."""
     assert erased(tiny_model("llama"), text(), [(0, 2)]).read == 30 + 19
