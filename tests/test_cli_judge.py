@@ -123,6 +123,20 @@ def test_mistakes_are_one_line(
     assert done.err.count("\n") == 1
 
 
+def test_the_environment_names_the_model_where_no_flag_does(
+    call: Call, run: str, scripted: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TRACER_LM for the judge, for `lm check` and for `cite`; the flag goes before it, and blame alone asks nobody."""
+    served = scripted(names(0))
+    monkeypatch.setenv("TRACER_LM", served.url)
+    assert call("blame", run, "--json").json["method"] == "ranker"
+    assert served.bodies == []
+    assert call("blame", run, "--judge", "--json").json["judge"]["model"] == served.lm.name
+    assert call("lm", "check", "--json").json["model"] == served.lm.name
+    assert "echo with logprobs" in call("cite", f"{run}:2").err
+    assert "no server answers at" in call("blame", run, "--judge", "--lm", "http://127.0.0.1:9/v1#m").err
+
+
 def test_a_judge_does_not_go_with_all(call: Call, run: str) -> None:
     done = call("blame", "--all", "--judge", "--lm", "http://127.0.0.1:9/v1#m")
     assert (done.code, "leave out --lm, --replay and --drill" in done.err) == (2, True)

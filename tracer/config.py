@@ -1,4 +1,5 @@
-"""Where things are: the database path, and the limits that keep a hostile file from eating the machine."""
+"""Where things are: the database and the language model, and the limits that keep a hostile file from eating the
+machine."""
 
 import os
 from pathlib import Path
@@ -11,6 +12,11 @@ MAX_BYTES = 1 << 30
 def database_path(given: Path | None) -> Path:
     """Flag, then TRACER_DB, then tracer.duckdb in the current folder."""
     return given or Path(os.environ.get("TRACER_DB") or DEFAULT_DB)
+
+
+def named_model() -> str | None:
+    """The language model of TRACER_LM, for commands that cannot do without one and were given none."""
+    return os.environ.get("TRACER_LM") or None
 
 
 def max_bytes() -> int:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tracer.config import named_model
 from tracer.errors import MissingExtraError, TracerError
 from tracer.explanation import Explanation, Options, Progress, read_file
 from tracer.lm import Chat, load
@@ -39,9 +40,10 @@ class Judged(NamedTuple):
 
 @contextmanager
 def chat_model(name: str | None) -> Iterator[Chat]:
-    """The chat model of an address, until the block ends; a model in this process is none."""
+    """The chat model of an address, else of TRACER_LM, until the block ends; a model in this process is none."""
     from tracer.lm.endpoint_address import is_address
 
+    name = name or named_model()
     if name is None or not is_address(name):
         raise MissingExtraError(
             "the judge is a chat model behind a server: --lm http://HOST:PORT/v1#MODEL; "

@@ -36,6 +36,7 @@ def anchors(
         typer.Option(
             "--lm",
             metavar="MODEL",
+            envvar="TRACER_LM",
             help="pocket, a folder, a Hugging Face model on this machine, or a server: URL#MODEL.",
         ),
     ] = "pocket",

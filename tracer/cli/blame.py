@@ -69,7 +69,7 @@ def blame(
     ] = None,
     judge: Annotated[
         bool,
-        typer.Option("--judge", help="Let the chat model at --lm http://HOST:PORT/v1#MODEL compare the candidates."),
+        typer.Option("--judge", help="Let the chat model at --lm http://HOST:PORT/v1#MODEL (or TRACER_LM) compare."),
     ] = False,
     samples: Annotated[int, typer.Option("--samples", min=1, help="How often the judge votes.")] = 5,
     fusion: Annotated[

@@ -27,6 +27,7 @@ def cite(
         typer.Option(
             "--lm",
             metavar="MODEL",
+            envvar="TRACER_LM",
             help="pocket, a folder, a Hugging Face model on this machine, or a server: URL#MODEL.",
         ),
     ] = "pocket",

@@ -24,7 +24,11 @@ def lm() -> None:
 def check(
     address: Annotated[
         str,
-        typer.Argument(metavar="URL", help="As --lm takes it: http://host:8000/v1, URL#MODEL, or URL,URL#MODEL."),
+        typer.Argument(
+            metavar="URL",
+            envvar="TRACER_LM",
+            help="As --lm takes it: http://host:8000/v1, URL#MODEL, or URL,URL#MODEL.",
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
