@@ -379,6 +379,14 @@ def test_back_pressure_asks_for_a_second_and_the_sdk_delivers_all_the_same(start
     assert names == ["chat", "chat clerk"]
 
 
+def test_whoever_is_told_that_it_listens_may_end_it_in_good_order(start: Callable[..., Collector]) -> None:
+    """At that very moment, eight times: it says that it stopped, and is not ended by the signal itself."""
+    for _ in range(8):
+        collector = start()
+        assert collector.end()["event"] == "stopped"
+        assert collector.process.returncode == 0
+
+
 def test_what_was_acknowledged_survives_kills(start: Callable[..., Collector]) -> None:
     """`kill -9` at random points of a steady stream, three times: every acknowledged span is there once, and no other
     twice. The benchmark kills twenty times."""

@@ -68,6 +68,16 @@ def _listen(address: Address) -> socket.socket:
 class _Http(uvicorn.Server):
     """uvicorn, which would end the process by the signal that stopped it, before the last segment is imported."""
 
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.ready = ready
+        """Called when it answers, and a signal ends it in good order."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        self.ready()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """The first signal ends it in good order, the second one at once."""
@@ -103,11 +113,11 @@ class _Server:
             timeout_graceful_shutdown=5,
         )
         host, port = self.listener.getsockname()[:2]
-        self.tell("listening", {"host": host, "port": port, "waiting_bytes": self.segments.recovered})
+        told = {"host": host, "port": port, "waiting_bytes": self.segments.recovered}
         writing = asyncio.create_task(self.segments.run())
         importing = asyncio.create_task(self._import())
         try:
-            await _Http(config).serve(sockets=[self.listener])
+            await _Http(config, lambda: self.tell("listening", told)).serve(sockets=[self.listener])
         finally:
             writing.cancel()
             await self.segments.close()
