@@ -47,11 +47,8 @@ class Database:
         """Run one statement and return its rows."""
         self._on_statement(sql)
         try:
-            return self.connection.execute(sql, parameters).fetchall()
-        except RuntimeError as error:  # how DuckDB passes on Ctrl-C
-            if "interrupt" in str(error).lower():
-                raise KeyboardInterrupt from error
-            raise
+            with _heeding_interrupts():
+                return self.connection.execute(sql, parameters).fetchall()
         except duckdb.IOException as error:
             raise _disk_trouble(error) from error
 
@@ -89,14 +86,16 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of it or nothing."""
-        self.connection.begin()
+        with _heeding_interrupts():
+            self.connection.begin()
         try:
             yield
         except BaseException:
             self.connection.rollback()
             raise
         try:
-            self.connection.commit()
+            with _heeding_interrupts():
+                self.connection.commit()
         except duckdb.TransactionException as error:  # one process writes, so nobody else can be in the way
             raise _disk_trouble(error) from error
 
@@ -109,15 +108,29 @@ class Database:
 
         try:
             made = rows.table(batch) if more is None else rows.record_table(batch, more)  # type: ignore[arg-type]
-            self.connection.register("batch", made)
+            with _heeding_interrupts():
+                self.connection.register("batch", made)
         except (pa.ArrowInvalid, OverflowError) as error:
             raise BadInputError(f"a value cannot be stored: {error}") from error
         try:
             yield
         finally:
-            self.connection.unregister("batch")
+            with suppress(duckdb.TransactionException), _heeding_interrupts():  # an aborted one forgets it as it ends
+                self.connection.unregister("batch")
 
 
+@contextmanager
+def _heeding_interrupts() -> Iterator[None]:
+    """Ctrl-C by its own name: DuckDB passes it on as a RuntimeError, or in the last words of an error of its own."""
+    try:
+        yield
+    except (RuntimeError, duckdb.InvalidInputException) as error:
+        if str(error).rstrip(" :").endswith(("Query interrupted", "failed: KeyboardInterrupt")):
+            raise KeyboardInterrupt from error
+        raise
+
+
+@_heeding_interrupts()
 def connect(path: Path, *, read_only: bool = False, wait: float = WAIT) -> duckdb.DuckDBPyConnection:
     """Open the database with its schema up to date; a writer creates a missing one."""
     if not read_only and not path.exists() and path.parent.is_dir():
