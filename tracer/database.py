@@ -34,6 +34,7 @@ _LOCKED = {
 }
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _OTHER_MODE = "different configuration"
+_NO_DATABASE = "not a valid DuckDB database"
 
 
 class Database:
@@ -206,6 +207,8 @@ def _migrations_behind(connection: duckdb.DuckDBPyConnection, path: Path) -> int
 
 def _open(path: Path, read_only: bool, wait: float) -> duckdb.DuckDBPyConnection:
     """Connect, waiting for a lock to be let go."""
+    if path.is_file() and not _is_database(path):
+        raise DatabaseError(_refusal(path, _NO_DATABASE))
     deadline = time.monotonic() + wait
     while True:
         try:
@@ -218,6 +221,15 @@ def _open(path: Path, read_only: bool, wait: float) -> duckdb.DuckDBPyConnection
                 advice = "wait until it ends, or choose another --db"
                 raise BusyDatabaseError(f"{path} is held by {holder}: {advice}") from error
         time.sleep(_POLL)
+
+
+def _is_database(path: Path) -> bool:
+    """Whether DuckDB wrote the file. It takes a name such as runs.json for data, and would keep ours in memory only."""
+    try:
+        with path.open("rb") as file:
+            return file.read(12)[8:] == b"DUCK"
+    except OSError:
+        return True  # opening it gives the reason
 
 
 def _holder(message: str) -> str | None:
@@ -236,6 +248,6 @@ def _refusal(path: Path, message: str) -> str:
         return f"{path} is a folder: name the database file with --db"
     if not path.parent.is_dir():
         return f"the folder {path.parent} does not exist: create it, or choose another --db"
-    if "not a valid DuckDB database" in message:
+    if _NO_DATABASE in message:
         return f"{path} is not a tracer database: choose another file with --db"
     return f"{path} cannot be opened: {message.splitlines()[0]}"
