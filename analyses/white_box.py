@@ -298,7 +298,12 @@ def fitted(runs: Sequence[Case], model: str, strength: float = STRENGTH) -> Whit
 
 
 def train(runs: Sequence[Case], model: str) -> WhiteBox:
-    """The same with the strength that names most steps rightly in runs that were held out, and with their share."""
+    """The same with the strength that names most steps rightly in runs that were held out, and with their share.
+
+    Raises BadInputError with less than a run for each fold.
+    """
+    if len(runs) < FOLDS:
+        raise BadInputError(f"{len(runs)} labelled runs are too few to train on; give at least {FOLDS}")
     named = {strength: held_out(runs, model, strength) for strength in STRENGTHS}
     strength = max(STRENGTHS, key=lambda each: named[each])
     return fitted(runs, model, strength).model_copy(update={"cross_validated": round(named[strength], 4)})

@@ -15,8 +15,10 @@ from typing import Any
 
 import duckdb
 import pytest
+from typer.main import get_command
 
 from tracer.analyses.blame import METHODS
+from tracer.cli import app
 from tracer.schemas import SCHEMAS, json_schema
 
 Call = Callable[..., Any]
@@ -199,6 +201,8 @@ PUBLISHED: dict[str, list[str]] = {
     "db-export": ["db export --parquet OUT/parquet"],
     "db-path": ["db path"],
     "bench-alarms": ["bench alarms RUNS"],
+    "bench-falls": ["bench falls --n 2"],
+    "bench-sources": ["bench sources RUNS RUNS"],
     "bench-whowhen": ["bench whowhen RUNS", "bench whowhen RUNS --protocol cv"],
     "train-ranker": ["train ranker RUNS -o OUT/r.json"],
     "train-failure": ["train failure RUNS -o OUT/f.json"],
@@ -215,17 +219,44 @@ A_TEAM = "def replay(prefix_steps, edited_step):\n    return edited_step is None
 WITHOUT_DATABASE = ("bench", "train", "demo", "gate")
 
 
-NEED_A_MODEL = {"anchors", "bench-anchors", "bench-cite", "bench-pocket", "bench-resampling"}
-"""Asked for where their models are made: in test_anchors, test_bench_citing, test_bench_pocket and test_resampling."""
+NEED_A_MODEL = {
+    "anchors",
+    "anchors-compare",
+    "bench-anchors",
+    "bench-cite",
+    "bench-pocket",
+    "bench-resampling",
+    "bench-world",
+    "bench-world-labels",
+    "bench-world-runs",
+    "train-white-box",
+}
+"""Asked for where their models are made: test_anchors, test_bench_citing, test_bench_pocket, test_bench_world,
+test_cli_train, test_cli_world and test_resampling."""
 NEED_A_SERVER = {"lm-check", "train-fusion"}
 """Of a model, or what a benchmark of one printed: test_train_fusion holds its form."""
+NEED_A_PROBLEM = {"bench-paper"}
+"""Of the thought-anchors data: test_paper makes one."""
 RUN_ON = {"collect", "watch"}
 """They tell what happens until they are stopped: each line is held to its schema in test_receiver and test_watching."""
 
 
 def test_every_published_schema_is_asked_for() -> None:
     """A new form cannot be forgotten here."""
-    assert PUBLISHED.keys() | NEED_A_MODEL | NEED_A_SERVER | RUN_ON == SCHEMAS.keys()
+    assert PUBLISHED.keys() | NEED_A_MODEL | NEED_A_SERVER | NEED_A_PROBLEM | RUN_ON == SCHEMAS.keys()
+
+
+def test_every_command_that_prints_json_has_a_published_schema() -> None:
+    """`--json` promises that `tracer schema` gives its form; `schema` itself prints names and schemas."""
+    assert set(printing_json(get_command(app))) - {"schema"} == SCHEMAS.keys() - {"anchors-compare"}
+
+
+def printing_json(command: Any, name: str = "") -> Iterator[str]:
+    """The commands with --json, as their schemas are named."""
+    if any("--json" in parameter.opts for parameter in command.params):
+        yield name
+    for word, each in getattr(command, "commands", {}).items():
+        yield from printing_json(each, f"{name}-{word}" if name else word)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

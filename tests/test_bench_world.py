@@ -15,6 +15,7 @@ from tracer.data.agent_steps import seed_of, turns_of
 from tracer.data.agents import world
 from tracer.graph import dependency_graph
 from tracer.records import Edge, Step
+from tracer.schemas import WorldBench
 from tracer.viz.bench_world import falls_report, world_report
 
 STEPS = [
@@ -108,6 +109,7 @@ def test_tables_are_drawn_from_the_json() -> None:
     from rich.console import Console
 
     result = {"n": 1, **summary([row("decisive", True)])}
+    assert WorldBench.model_validate({"seed": 0} | result).methods.keys() == result["methods"].keys()
     result["passing"] = {"n": 0, "false_root_cause": None, "interval": [0.0, 1.0]}
     points = {"sharp": {"search": [{"forks": 20.0, "step": 0.9, "interval": [0.8, 1.0]}]}}
     console = Console(width=140, record=True, file=None)

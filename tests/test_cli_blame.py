@@ -43,7 +43,8 @@ def test_without_an_address_the_last_failed_run_is_explained(call: Call, loaded:
     assert loaded["failed"] in done.out
     assert "reader" in done.out
     assert "assumes something or uses made-up data" in done.out
-    assert done.err.startswith(f"next: `tracer show {loaded['failed']}:1` prints that step")
+    run = loaded["failed"]
+    assert done.err == f"next: `tracer show {run}:1` prints that step, `tracer report {run}` draws the graph\n"
     assert "\x1b" not in done.out
 
 

@@ -75,8 +75,15 @@ def test_a_file_that_cannot_be_written_is_one_line(call: Call, run: str, tmp_pat
     path = tmp_path / "no" / "run.graphml"
     done = call("graph", run, "--graphml", path)
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(f"error: cannot write {path}")
+    assert done.err.startswith(f"error: cannot write {path} (there is no folder {path.parent})")
     assert done.err.count("\n") == 1
+
+
+def test_a_run_without_edges_says_so(call: Call, tmp_path: Path) -> None:
+    """A legend of nothing would be a blank line."""
+    (tmp_path / "log.json").write_text('[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]')
+    call("ingest", tmp_path / "log.json")
+    assert call("graph").out.splitlines()[-1] == "no step is seen to use another"
 
 
 def test_an_unknown_run_is_one_line(call: Call, run: str) -> None:

@@ -49,6 +49,17 @@ def test_help_lists_every_command_in_order(capsys: pytest.CaptureFixture[str]) -
     assert positions == sorted(positions)
 
 
+def test_help_says_what_each_command_does_in_one_whole_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 80 columns none is cut off."""
+    monkeypatch.setenv("COLUMNS", "80")
+    main(["--help"])
+    commands = capsys.readouterr().out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert len(commands) == len(COMMANDS)
+    assert [line for line in commands if line.endswith("...")] == []
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_and_can_speak_json(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a database, and without any extra; --json is on every command."""

@@ -211,6 +211,25 @@ def test_a_bad_line_of_the_table_is_named_and_nothing_is_marked(call: Call, log:
     assert call("runs", "--ok", "--json").json == []
 
 
+def test_spans_without_a_run_are_told_and_nothing_is_proposed(call: Call, tmp_path: Path) -> None:
+    """They may belong to agents whose spans come later; there is no run to look at yet."""
+    span = {"traceId": "a" * 32, "spanId": "b" * 16, "name": "GET /", "startTimeUnixNano": "1", "endTimeUnixNano": "2"}
+    log = tmp_path / "trace.json"
+    log.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}), encoding="utf-8")
+    done = call("ingest", log)
+    assert done.code == 0
+    assert "added 0 runs, 0 steps, 1 span" in done.out
+    assert done.err == ("no run begins in these spans: none of them calls a model or a tool, or works for an agent\n")
+
+
+def test_a_table_that_is_not_there_is_named_once(call: Call, log: Path, tmp_path: Path) -> None:
+    """In words, without the number of the error."""
+    call("ingest", log)
+    done = call("mark", "--csv", tmp_path / "none.csv")
+    assert done.code == 3
+    assert done.err == f"error: {tmp_path}/none.csv: cannot be read: No such file or directory; nothing was marked\n"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [[], ["@last"], ["@last", "--ok", "--failed"], ["--ok"], ["@last", "--csv", "x"], ["--csv", "x", "--ok"]],

@@ -13,6 +13,7 @@ from tracer.analyses.features import FEATURES
 from tracer.analyses.ranker import load
 from tracer.data.agent_runs import shipped
 from tracer.errors import BadInputError
+from tracer.schemas import TrainedWhiteBox
 
 Call = Callable[..., Any]
 
@@ -157,12 +158,23 @@ def test_the_white_box_is_trained_on_runs_whose_cause_was_measured(call: Call, w
     done = call("train", "white-box", world, "-o", "mine.json")
     assert done.out.startswith("trained on 5 runs; step first in ")
     model = white_box.load(Path("mine.json"))
+    assert TrainedWhiteBox.model_validate_json(Path("mine.json").read_bytes()).weights == model.weights
     assert (model.runs, model.model) == (5, "pocket")
     assert set(model.weights) == set(white_box.FEATURES)
     assert model.cross_validated in {0.0, 0.2, 0.4, 0.6, 0.8, 1.0}
     refused = call("blame", "--white-box", "mine.json")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
     assert "--lm" in refused.err
+
+
+def test_four_labelled_runs_are_too_few_for_the_white_box(call: Call, world: Path) -> None:
+    """One for each fold is the least; it is told in one line, and nothing is written."""
+    pytest.importorskip("torch")
+    labels = world.with_name("world.labels.jsonl")
+    labels.write_text("".join(labels.read_text(encoding="utf-8").splitlines(keepends=True)[:4]), encoding="utf-8")
+    done = call("train", "white-box", world, "-o", "mine.json")
+    assert (done.code, done.err) == (3, "error: 4 labelled runs are too few to train on; give at least 5\n")
+    assert not Path("mine.json").exists()
 
 
 def test_the_ranker_learns_from_the_world_and_from_logs_at_once(call: Call, world: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ pytest.importorskip("torch")
 pytest.importorskip("opentelemetry.sdk")
 
 from tracer.cli import main
+from tracer.schemas import WorldLabels, WorldRuns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,12 +24,12 @@ def test_runs_are_written_and_their_causes_found(tmp_path: Path, capsys: pytest.
         main(["bench", "world-runs", "-o", str(path), "--failed", "1", "--successful", "1", "--jobs", "1", "--json"])
         == 0
     )
-    assert json.loads(capsys.readouterr().out)["failed"] == 1
+    assert WorldRuns.model_validate_json(capsys.readouterr().out).failed == 1
     assert main(["ingest", str(path), "--db", str(tmp_path / "world.duckdb")]) == 0
     assert "2 runs" in capsys.readouterr().out
     assert main(["bench", "world-labels", str(path), "--jobs", "1", "--json"]) == 0
     first = json.loads(capsys.readouterr().out)
-    assert first["runs"] == 1
+    assert WorldLabels.model_validate(first).runs == 1
     assert first["labels"].endswith("world.labels.jsonl")
     written = (tmp_path / "world.labels.jsonl").read_bytes()
     assert main(["bench", "world-labels", str(path), "--jobs", "1", "--json"]) == 0

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+import tracer
 from tracer.analyses.blame import METHODS
 from tracer.collectors import COLLECTORS
 from tracer.migrations import migrate
@@ -44,6 +45,13 @@ def shown(page: Path) -> list[list[str]]:
     return [
         words[: next((i for i, word in enumerate(words) if word in {"|", ">", "&&", ";"}), None)] for words in parsed
     ]
+
+
+@pages
+def test_library_calls_on_a_page_exist(page: Path) -> None:
+    """`tracer.graph` is a module, for one: what is shown with a parenthesis must be a public function."""
+    called = set(re.findall(r"`tracer\.(\w+)\(", page.read_text(encoding="utf-8")))
+    assert called - set(tracer.__all__) == set()
 
 
 @pytest.mark.parametrize("name", COMMANDS)

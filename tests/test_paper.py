@@ -15,6 +15,7 @@ from tracer.analyses.paper import FIELDS, Sampled, accuracy, fields, kl, repeate
 from tracer.analyses.published import traces
 from tracer.analyses.similarity import WORDS, encoder
 from tracer.errors import BadInputError
+from tracer.schemas import PaperBench
 
 YES, NO = "588", "612"
 
@@ -163,6 +164,7 @@ def test_figures_that_follow_are_reproduced(tmp_path: Path) -> None:
     }
     assert found["fields"]["overdeterminedness"]["explained"] == {"last": 1}
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert PaperBench.model_validate(found).fields.keys() == exact.keys()
 
 
 def test_unanswered_rollouts_explain_a_figure(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Resampling from end to end: prefixes, outcomes, the sweep on a tiny model, and the command line."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from tracer.errors import TracerError
 from tracer.lm.ledger import Ledger
 from tracer.lm.rollouts import Sampling
 from tracer.records import Anchors
+from tracer.schemas import Compared
 from tracer.viz.resampling import resampling_report
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def test_the_command_resamples_forces_and_compares(
     assert main([*asked, "--method", "resample"]) == 0
     assert "rollouts" in capsys.readouterr().out
     assert main(["anchors", "compare", str(file), "--db", db, "--json"]) == 0
-    names = {each["name"] for each in json.loads(capsys.readouterr().out)["methods"]}
+    names = {each["name"] for each in Compared.model_validate_json(capsys.readouterr().out).methods}
     assert {"suppress", "forced", "resample"} <= names
     assert resampling_report(answers[-1], width=80)
 

@@ -34,6 +34,7 @@ _LOCKED = {
 }
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _OTHER_MODE = "different configuration"
+_NO_DATABASE = "not a valid DuckDB database"
 
 
 class Database:
@@ -47,11 +48,8 @@ class Database:
         """Run one statement and return its rows."""
         self._on_statement(sql)
         try:
-            return self.connection.execute(sql, parameters).fetchall()
-        except RuntimeError as error:  # how DuckDB passes on Ctrl-C
-            if "interrupt" in str(error).lower():
-                raise KeyboardInterrupt from error
-            raise
+            with _heeding_interrupts():
+                return self.connection.execute(sql, parameters).fetchall()
         except duckdb.IOException as error:
             raise _disk_trouble(error) from error
 
@@ -89,14 +87,16 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of it or nothing."""
-        self.connection.begin()
+        with _heeding_interrupts():
+            self.connection.begin()
         try:
             yield
         except BaseException:
             self.connection.rollback()
             raise
         try:
-            self.connection.commit()
+            with _heeding_interrupts():
+                self.connection.commit()
         except duckdb.TransactionException as error:  # one process writes, so nobody else can be in the way
             raise _disk_trouble(error) from error
 
@@ -109,15 +109,29 @@ class Database:
 
         try:
             made = rows.table(batch) if more is None else rows.record_table(batch, more)  # type: ignore[arg-type]
-            self.connection.register("batch", made)
+            with _heeding_interrupts():
+                self.connection.register("batch", made)
         except (pa.ArrowInvalid, OverflowError) as error:
             raise BadInputError(f"a value cannot be stored: {error}") from error
         try:
             yield
         finally:
-            self.connection.unregister("batch")
+            with suppress(duckdb.TransactionException), _heeding_interrupts():  # an aborted one forgets it as it ends
+                self.connection.unregister("batch")
 
 
+@contextmanager
+def _heeding_interrupts() -> Iterator[None]:
+    """Ctrl-C by its own name: DuckDB passes it on as a RuntimeError, or in the last words of an error of its own."""
+    try:
+        yield
+    except (RuntimeError, duckdb.InvalidInputException) as error:
+        if str(error).rstrip(" :").endswith(("Query interrupted", "failed: KeyboardInterrupt")):
+            raise KeyboardInterrupt from error
+        raise
+
+
+@_heeding_interrupts()
 def connect(path: Path, *, read_only: bool = False, wait: float = WAIT) -> duckdb.DuckDBPyConnection:
     """Open the database with its schema up to date; a writer creates a missing one."""
     if not read_only and not path.exists() and path.parent.is_dir():
@@ -193,6 +207,8 @@ def _migrations_behind(connection: duckdb.DuckDBPyConnection, path: Path) -> int
 
 def _open(path: Path, read_only: bool, wait: float) -> duckdb.DuckDBPyConnection:
     """Connect, waiting for a lock to be let go."""
+    if path.is_file() and not _is_database(path):
+        raise DatabaseError(_refusal(path, _NO_DATABASE))
     deadline = time.monotonic() + wait
     while True:
         try:
@@ -205,6 +221,15 @@ def _open(path: Path, read_only: bool, wait: float) -> duckdb.DuckDBPyConnection
                 advice = "wait until it ends, or choose another --db"
                 raise BusyDatabaseError(f"{path} is held by {holder}: {advice}") from error
         time.sleep(_POLL)
+
+
+def _is_database(path: Path) -> bool:
+    """Whether DuckDB wrote the file. It takes a name such as runs.json for data, and would keep ours in memory only."""
+    try:
+        with path.open("rb") as file:
+            return file.read(12)[8:] == b"DUCK"
+    except OSError:
+        return True  # opening it gives the reason
 
 
 def _holder(message: str) -> str | None:
@@ -223,6 +248,6 @@ def _refusal(path: Path, message: str) -> str:
         return f"{path} is a folder: name the database file with --db"
     if not path.parent.is_dir():
         return f"the folder {path.parent} does not exist: create it, or choose another --db"
-    if "not a valid DuckDB database" in message:
+    if _NO_DATABASE in message:
         return f"{path} is not a tracer database: choose another file with --db"
     return f"{path} cannot be opened: {message.splitlines()[0]}"

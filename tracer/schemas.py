@@ -390,6 +390,113 @@ class CiteBench(Form):
     false_among_listed: float
 
 
+class Point(Form):
+    """What a search names after so many forks."""
+
+    forks: float = Field(description="Mean over the runs.")
+    step: float = Field(description="Share of runs whose step was named; where none is decisive, none is right.")
+    interval: tuple[float, float] = Field(description="95 %, by Wilson.")
+
+
+class FallsBench(RootModel[dict[str, dict[str, list[Point]]]]):
+    """`tracer bench falls`: kind of planted run -> search, bisection, exhaustive -> points in order of their budget."""
+
+
+class SourceRow(Form):
+    """The ranker trained on one source and tested on another, or held out where they are the same."""
+
+    trained_on: Literal["first", "second", "both"]
+    tested_on: Literal["first", "second"]
+    n: int
+    step: float = Field(description="Share of runs whose step came first.")
+    interval: tuple[float, float] = Field(description="95 %, by Wilson.")
+    log_loss: float | None = Field(description="Nats per run; null where no labelled step is a candidate.")
+
+
+class SourcesBench(Form):
+    """`tracer bench sources`: which labelled runs teach what."""
+
+    first: str
+    second: str
+    rows: list[SourceRow]
+
+
+class Figure(Form):
+    """One published figure, computed again for every sentence."""
+
+    model_config = ConfigDict(extra="allow")
+
+    n: int
+    tolerance: float
+    exact: int = Field(description="Reproduced to 1e-9.")
+    reproduced: int = Field(description="Within `tolerance`.")
+    explained: dict[str, int] = Field(description="Of the others, how many each rule explains.")
+    unexplained: int
+    largest_deviation: float
+    largest_unexplained: float
+    deviations: list[dict[str, Any]] = Field(description="One by one: trace, sentence, stored, computed, rule.")
+
+
+class PaperBench(Form):
+    """`tracer bench paper`: published figures of Thought Anchors, and why some come out otherwise."""
+
+    model_config = ConfigDict(extra="allow")
+
+    traces: int
+    sentences: int
+    encoder: str
+    fields: dict[str, Figure]
+    consistent: dict[str, dict[str, int]] = Field(description="n, and how many agree with other stored figures.")
+    rules: dict[str, str]
+
+
+class WorldBench(Form):
+    """`tracer bench world`: every method on runs whose true cause was measured."""
+
+    model_config = ConfigDict(extra="allow")
+
+    seed: int
+    n: int = Field(description="Failed runs.")
+    methods: dict[str, dict[str, float | None]] = Field(description="Share right at each level; mean forks.")
+    intervals: dict[str, dict[str, tuple[float, float] | None]] = Field(description="95 %, by Wilson.")
+
+
+class WorldRuns(Form):
+    """`tracer bench world-runs`: the file, and how many runs are in it."""
+
+    runs: str
+    failed: int
+    successful: int
+    seed: int
+
+
+class WorldLabels(Form):
+    """`tracer bench world-labels`: the file, how many labels of each kind, and what they cost."""
+
+    labels: str
+    runs: int
+    diffuse: int = Field(description="Without one decisive step.")
+    sentences: int = Field(description="Labels that name a sentence.")
+    faults: dict[str, int]
+    topologies: dict[str, int]
+    forks: int
+    forks_per_run: int
+    seconds_per_run: float
+
+
+class Compared(Form):
+    """`tracer anchors compare`: how far the methods agree that were run on one chain of thought."""
+
+    content: str = Field(description="Digest of the chain of thought.")
+    target: str
+    sentences: int
+    methods: list[dict[str, Any]] = Field(description="Name, method, model, revision, parameters, what its score is.")
+    pairs: list[dict[str, Any]] = Field(description="Two methods: Spearman's rho with its 95 % interval, common top.")
+    concordance: dict[str, Any] | None = Field(description="Kendall's W of all, and what chance gives.")
+    links: list[dict[str, Any]] = Field(description="The same for their effects of sentence on sentence.")
+    notes: list[str] = Field(description="What could not be compared, and why.")
+
+
 class WrittenReport(Form):
     """`tracer report`: the file that was written."""
 
@@ -479,6 +586,17 @@ class TrainedRanker(Form):
     runs: int
     strength: float = Field(description="The L2 penalty that was chosen.")
     cross_validated_log_loss: float
+
+
+class TrainedWhiteBox(Form):
+    """`tracer train white-box`: the weights as they stand in the file, and what they were trained on."""
+
+    version: int
+    weights: dict[str, float]
+    runs: int
+    model: str = Field(description="The language model whose signals they weigh.")
+    strength: float = Field(description="The penalty that was chosen.")
+    cross_validated: float | None = Field(description="Share of runs whose step came first while held out.")
 
 
 class TrainedFailure(Form):
@@ -600,6 +718,7 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "watch": (WatchedRun, 1),
     "demo": (DemoReport, 1),
     "train-ranker": (TrainedRanker, 1),
+    "train-white-box": (TrainedWhiteBox, 1),
     "train-failure": (TrainedFailure, 1),
     "train-fusion": (TrainedFusion, 1),
     "bench-whowhen": (WhoWhenReport, 1),
@@ -608,7 +727,14 @@ SCHEMAS: dict[str, tuple[type[BaseModel], int]] = {
     "bench-anchors": (AnchorsBench, 1),
     "bench-resampling": (ResamplingBench, 1),
     "bench-cite": (CiteBench, 1),
+    "bench-falls": (FallsBench, 1),
+    "bench-sources": (SourcesBench, 1),
+    "bench-paper": (PaperBench, 1),
+    "bench-world": (WorldBench, 1),
+    "bench-world-runs": (WorldRuns, 1),
+    "bench-world-labels": (WorldLabels, 1),
     "anchors": (Anchors, 1),
+    "anchors-compare": (Compared, 1),
     "cite": (Cited, 1),
     "lm-check": (LmCheck, 1),
     "replay": (Replayed, 1),

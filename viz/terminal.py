@@ -120,7 +120,8 @@ def graph_report(run: Run, steps: Sequence[Step], edges: Sequence[Edge], impact:
             Text(f"{_bar(value, 5)} {value:.2f}"),
             _sources(sources, step),
         )
-    legend = Text("\n".join(f"{name}: {words}" for name, words in wording.origins(edges)), style="dim")
+    origins = [f"{name}: {words}" for name, words in wording.origins(edges)] or ["no step is seen to use another"]
+    legend = Text("\n".join(origins), style="dim")
     return Group(Text(f"run {wording.run_id(run)}", style="bold"), _facts(run, steps), Text(), table, Text(), legend)
 
 

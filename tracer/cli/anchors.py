@@ -77,7 +77,7 @@ def anchors(
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the sentences of a chain of thought that the rest depends on.
+    """Find the sentences of reasoning that the rest depends on.
 
     suppress, receivers, surprisal and forced read the text; resample writes it anew from every sentence on and keeps
     each rollout. `compare` shows how far the methods that were run agree. The pocket model explains texts of its own

@@ -195,7 +195,7 @@ def sources(
 
 @app.command()
 def alarms(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATHS...", help="Logs of runs whose outcome is known.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATHS", help="Logs of runs whose outcome is known.")],
     as_json: AsJson = False,
 ) -> None:
     """Hide how runs ended, and count how often a success is accused.

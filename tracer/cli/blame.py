@@ -48,7 +48,7 @@ Method = Annotated[
 
 def blame(
     address: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="A run by address. Default: the last failed one.")
+        str | None, typer.Argument(metavar="RUN", help="A run by address. Default: the last failed one.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every run that is not known to have succeeded.")] = False,
     method: Method = "ranker",
@@ -151,7 +151,8 @@ def blame(
     print_report(blame_report(explained.run, explained.steps, explained.finding, width=report_width()))
     candidates = explained.finding.candidates
     if candidates and not html:
-        hint(f"`tracer show {explained.run.id}:{candidates[0].step}` prints that step, `--html FILE` draws the graph")
+        run = explained.run.id
+        hint(f"`tracer show {run}:{candidates[0].step}` prints that step, `tracer report {run}` draws the graph")
 
 
 def _all(path: Path, options: Options, as_json: bool) -> None:

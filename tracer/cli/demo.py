@@ -30,10 +30,11 @@ def demo(
     ] = FOLDER,
     as_json: AsJson = False,
 ) -> None:
-    """Explain six shipped runs of small agent teams, and write the HTML report of one.
+    """Explain six shipped runs, and write the HTML report of one.
 
-    In one a small language model thinks aloud and slips, and the report shows at which sentence. LangGraph and AG2 made
-    the others on scripted models; four of those have a planted fault, of which blame is told nothing.
+    They are runs of small agent teams. In one a small language model thinks aloud and slips, and the report shows at
+    which sentence. LangGraph and AG2 made the others on scripted models; four of those have a planted fault, of which
+    blame is told nothing.
 
     \b
     Example: tracer demo

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def gate(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="LOGS...", readable=False, help="Log files, archives, or folders of them."),
+        typer.Argument(metavar="LOGS", readable=False, help="Log files, archives, or folders of them."),
     ],
     above: Annotated[
         float, typer.Option("--above", metavar="P", help="Close when a failure is blamed with more than P.")

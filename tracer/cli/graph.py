@@ -28,11 +28,13 @@ def graph(
     """
     from tracer.config import database_path
     from tracer.explanation import graph as graph_of
-    from tracer.files import write_whole
+    from tracer.files import require_file, write_whole
     from tracer.graph import impact, to_graphml
     from tracer.schemas import GraphNode, GraphReport
     from tracer.viz.terminal import graph_report
 
+    if graphml:
+        require_file(graphml, "run.graphml")
     run, steps, edges = graph_of(database_path(db), address)
     score = impact(steps, edges)
     if graphml:

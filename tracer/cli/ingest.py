@@ -22,7 +22,7 @@ _TRIED = "; tried "
 def ingest(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATHS...", readable=False, help="Log files, archives, or folders of them."),
+        typer.Argument(metavar="PATHS", readable=False, help="Log files, archives, or folders of them."),
     ],
     redact: Redact = False,
     packs: RedactPacks = None,
@@ -51,6 +51,7 @@ def ingest(
         _refuse(result)
     if not as_json:
         _print(result)
+    if not as_json and any(loaded.runs for loaded in result.sources):
         hint("`tracer runs` lists them, `tracer blame` explains the last failed one")
 
 

@@ -28,7 +28,7 @@ OUTCOMES: dict[str, Outcome] = {
 
 
 def mark(
-    addresses: Annotated[list[str] | None, typer.Argument(metavar="[RUN...]", help="Runs, by address.")] = None,
+    addresses: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="Runs, by address.")] = None,
     *,
     failed: Annotated[bool, typer.Option("--failed", help="They failed.")] = False,
     ok: Annotated[bool, typer.Option("--ok", help="They succeeded.")] = False,
@@ -88,7 +88,9 @@ def _read(path: Path, store: Store) -> Iterator[Mark]:
                 except TracerError as error:
                     where = f"{path}, line {reader.line_num}"
                     raise BadInputError(f"{where}: {error}; nothing was marked") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read: {error.strerror}; nothing was marked") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise BadInputError(f"{path}: cannot be read as CSV: {error}; nothing was marked") from error
 
 

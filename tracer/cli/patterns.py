@@ -30,7 +30,7 @@ Measure = Annotated[
 
 def patterns(
     addresses: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN...]", help="Runs, by address. Default: all of them.")
+        list[str] | None, typer.Argument(metavar="RUN", help="Runs, by address. Default: all of them.")
     ] = None,
     by: Measure = "ochiai",
     top: Annotated[int, typer.Option("--top", min=1, help="How many to list of each.")] = 5,

@@ -66,7 +66,7 @@ def replay(
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a step, let everything after it happen again, and count how often the run ends otherwise.
+    """Change a step, let the rest happen again, and see how it ends.
 
     Beside the changed forks as many are lived with the step as it was. Every fork is kept as a run of its own: the same
     call lives none twice, and goes on where it was stopped.

@@ -39,7 +39,7 @@ class Goal(NamedTuple):
 def report(
     addresses: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN...]", help="A run, or two to compare. Default: the last failed one."),
+        typer.Argument(metavar="RUN", help="A run, or two to compare. Default: the last failed one."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every run, as a list that opens each.")] = False,
     html: Annotated[

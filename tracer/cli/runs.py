@@ -49,7 +49,7 @@ def runs(
 @app.command()
 def rm(
     context: typer.Context,
-    addresses: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs, by address.")],
+    addresses: Annotated[list[str], typer.Argument(metavar="RUN", help="Runs, by address.")],
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:

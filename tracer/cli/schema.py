@@ -10,7 +10,7 @@ from tracer.cli.options import AsJson, Db
 
 
 def schema(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Whose output; without it, the names.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Whose output; without it, the names.")] = None,
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:

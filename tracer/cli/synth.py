@@ -28,7 +28,7 @@ def synth(
     replayer: With,
     runs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUNS...]", help="Successful runs, by address. Default: all that succeeded."),
+        typer.Argument(metavar="RUN", help="Successful runs, by address. Default: all that succeeded."),
     ] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="How many failures to make.")] = 10,
     output: Annotated[
@@ -55,10 +55,10 @@ def synth(
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
-    """Plant faults in runs that succeeded, let your system live on from each, and keep those runs that fail of it.
+    """Plant faults in runs that succeeded, and keep those that fail.
 
-    Every failure is labelled with the step at which the fault was planted, once replay confirms that it is the cause.
-    Runs that survive their fault are given out, too, without a label.
+    Your system lives on from each. Every failure is labelled with the step at which the fault was planted, once replay
+    confirms that it is the cause. Runs that survive their fault are given out, too, without a label.
 
     \b
     Example: tracer synth --n 20 --with my_app:replay

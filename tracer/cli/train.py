@@ -28,7 +28,7 @@ def ranker(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATHS...",
+            metavar="PATHS",
             help="Folders of labelled runs in Who&When form; runs of the agent world with their labels beside them.",
         ),
     ],
@@ -69,7 +69,7 @@ def ranker(
 @app.command("white-box")
 def white_box(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="RUNS...", help="Runs of the agent world with their labels beside them.")
+        list[Path], typer.Argument(metavar="RUNS", help="Runs of the agent world with their labels beside them.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the weights go.")] = Path(
         "white_box.json"
@@ -109,7 +109,7 @@ def white_box(
 
 @app.command()
 def failure(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATHS...", help="Logs of runs whose outcome is known.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATHS", help="Logs of runs whose outcome is known.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the model goes.")] = Path(
         "failure.json"
     ),

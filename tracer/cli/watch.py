@@ -32,7 +32,7 @@ def watch(
     db: Db = None,
     as_json: AsJson = False,
 ) -> None:
-    """Watch runs as they come in, and blame each as soon as it has failed.
+    """Watch runs as they come in, and blame each that has failed.
 
     A run is `running` until its outermost span has come, or nothing came for a minute; then it `failed`, is `ok`, or
     has `ended` without a word on how. Where the output is no terminal, each change is a line.
