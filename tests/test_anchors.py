@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+import tracer
 from tracer.analyses.anchors import METHODS, find, outgoing
 from tracer.analyses.chain_sentences import sentences_of
 from tracer.chain import Chain
@@ -78,6 +79,7 @@ def test_a_file_is_explained_with_a_model_of_the_users(
     assert set(printed) <= set(json_schema("anchors")["properties"])
     assert [sentence["part"] for sentence in printed["sentences"]].count("chain") == 4
     assert not (tmp_path / "none.duckdb").exists()
+    assert tracer.anchors(str(file), tmp_path / "none.duckdb", lm=str(folder)) == Anchors.model_validate(printed)
 
 
 def test_an_answer_is_kept_and_given_again(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+import tracer
 from tracer import citation
 from tracer.analyses.cite import Question, cite, edges_of
 from tracer.analyses.citing import hanging
@@ -170,6 +171,15 @@ def test_an_answer_is_kept_and_its_edges_are_added_once(call: Callable[..., Any]
     assert call("cite", "@last:3", "--add").code == 0
     assert call("graph", "--json").json["edges"] == once
     assert call("db", "verify").code == 0
+
+
+def test_one_library_call_does_the_same(call: Callable[..., Any], tmp_path: Any) -> None:
+    """The same record as the command's JSON, with the database named or taken from the environment."""
+    assert call("ingest", log(tmp_path)).code == 0
+    printed = call("cite", "@last:3", "--span", "Hal: 3.", "--by", "sentence", "--json").json
+    found = tracer.cite("@last", 3, tmp_path / "t.duckdb", span="Hal: 3.", by="sentence")
+    assert found == Cited.model_validate(printed)
+    assert tracer.cite("@last", 3, tmp_path / "t.duckdb", method="reuse").model is None
 
 
 @pytest.mark.parametrize(

@@ -20,20 +20,23 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from os import PathLike
 
+    from tracer.anchor_options import Resampling
     from tracer.collectors.ingest import Ingested
     from tracer.collectors.receiver.app import Counts
     from tracer.collectors.receiver.server import Tell
     from tracer.explanation import Assumption, Explanation
     from tracer.fleet import Gate, Patterns
     from tracer.planting import Made
-    from tracer.records import Edge, Replayed, Run, Step
+    from tracer.records import Anchors, Cited, Edge, Replayed, Run, Step
     from tracer.redaction import Redaction
 
     __version__: str
 
 __all__ = [
     "__version__",
+    "anchors",
     "blame",
+    "cite",
     "collect",
     "dependency_graph",
     "gate",
@@ -184,6 +187,58 @@ def report(
     else:
         found = report_runs(path, [of] if isinstance(of, str) else of or (), options)
     return write_whole(goal, document(found, kind_of(found, every=every), medium).encode())
+
+
+def anchors(
+    of: str = "@last",
+    db: str | PathLike[str] | None = None,
+    *,
+    method: str = "suppress",
+    lm: str = "pocket",
+    device: str | None = None,
+    dtype: str | None = None,
+    resampling: Resampling | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Anchors:
+    """The thought anchors of a chain of thought: the sentences that the rest of it hangs on.
+
+    `of` is a run, a step (`"@last:3"`), or a file with a chain of thought; `method` a name in
+    tracer.analyses.methods.METHODS; `lm` a model on this machine or the address of a server, as in `--lm`;
+    `resampling` sets how many rollouts are drawn, and how. Needs the extra [lm], or [endpoint] for a server.
+    """
+    from tracer.anchor_options import Options, Resampling
+    from tracer.anchoring import anchor
+    from tracer.config import database_path
+
+    options = Options(method, lm, device, dtype, resampling or Resampling())
+    return anchor(of, database_path(Path(db) if db is not None else None), options, progress)
+
+
+def cite(
+    run: str,
+    step: int,
+    db: str | PathLike[str] | None = None,
+    *,
+    method: str = "leave-one-out",
+    lm: str = "pocket",
+    span: str | None = None,
+    by: Literal["step", "sentence"] = "step",
+    add: bool = False,
+    device: str | None = None,
+    dtype: str | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Cited:
+    """Which earlier steps, or sentences, led to what a step says, and what nothing accounts for.
+
+    `method` is a name in tracer.analyses.citing.METHODS; `span` asks about these words of the step only; `add` puts
+    what was measured into the run's graph. Needs the extra [lm], or [endpoint] for a server; `reuse` needs neither.
+    """
+    from tracer.citation import Options
+    from tracer.citation import cite as cited
+    from tracer.config import database_path
+
+    options = Options(method, lm, device, dtype, span, by, add)
+    return cited(database_path(Path(db) if db is not None else None), run, step, options, progress)
 
 
 def patterns(
