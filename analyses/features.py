@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tracer.analyses.others import PARAGRAPHS
 from tracer.analyses.view import View
 from tracer.graph import pagerank_back
 from tracer.records import Step
@@ -33,8 +34,6 @@ _FROM_MEMORY = re.compile(
     r"as of my|i recall)\b",
     re.IGNORECASE,
 )
-_PARAGRAPHS = re.compile(r"\n[ \t]*\n")
-_NUMBERED = re.compile(r"(?<!\w)[Ss]tep\W{0,3}\d+(?!\w)")
 _TROUBLE = frozenset({"no_progress", "loop", "stall"})
 _CLAIMS = frozenset({"number", "name", "url"})
 _PLACES = 12
@@ -92,8 +91,8 @@ class Features:
 
     @cached_property
     def keys(self) -> dict[int, set[str]]:
-        """The values of each step, plain words left out."""
-        return {step.index: _keys(step.spoken) for step in self.view.steps}
+        """The values of each step, plain words left out, and what it tells of others' steps."""
+        return {step.index: _keys(step.spoken) for step in self.view.own}
 
     @cached_property
     def unsupported(self) -> dict[int, float]:
@@ -104,7 +103,7 @@ class Features:
         """
         seen, rounded, found = set(self.task_keys), _Rounded(self.task_keys), dict[int, float]()
         for step in self.view.steps:
-            claimed = {key for key in _keys(self._unquoted(step)) if key.partition(" ")[0] in _CLAIMS}
+            claimed = {key for key in _keys(_claimed(self.view.own[step.index])) if key.partition(" ")[0] in _CLAIMS}
             new = {key for key in claimed - seen if key not in rounded}
             found[step.index] = math.log1p(len(new)) if step.kind != "tool_result" else 0.0
             rounded.add(self.keys[step.index] - seen)
@@ -173,32 +172,12 @@ class Features:
         assumed something assumes nothing, and who argues about guilt is not made a suspect by the words of it.
         """
         step = self.view.steps[index]
-        paragraphs = _PARAGRAPHS.split(_prose(step.content)[:_SCANNED])
+        paragraphs = PARAGRAPHS.split(_prose(step.content)[:_SCANNED])
         if not any(pattern.search(each) for each in paragraphs):  # most steps
             return 0.0
-        own = [each for each in paragraphs if not (_NUMBERED.search(each) or self._names_another(each, step.agent))]
+        others = self.view.others
+        own = [each for each in paragraphs if not (others.numbered(each) or others.named(each, step.agent))]
         return min(3.0, float(sum(len(pattern.findall(each)) for each in own)))
-
-    def _unquoted(self, step: Step) -> str:
-        """What a step claims, without the paragraphs that quote another agent's step by its number."""
-        text = _claimed(step)
-        if not _NUMBERED.search(text):  # most steps
-            return text
-        paragraphs = _PARAGRAPHS.split(text)
-        return "\n\n".join(
-            each for each in paragraphs if not (_NUMBERED.search(each) and self._names_another(each, step.agent))
-        )
-
-    def _names_another(self, text: str, agent: str) -> bool:
-        """Whether a text names another agent of the run than `agent`."""
-        return any(found[0] != agent for found in self._names.finditer(text))
-
-    @cached_property
-    def _names(self) -> re.Pattern[str]:
-        """Names of agents, as far as they are no plain words."""
-        names = {step.agent for step in self.view.steps if len(step.agent) >= 4 and not step.agent.islower()}
-        told = [re.escape(name) for name in sorted(names, key=len, reverse=True)]
-        return re.compile(rf"(?<!\w)(?:{'|'.join(told)})(?!\w)" if told else r"(?!)")
 
 
 def _keys(text: str) -> set[str]:

@@ -29,7 +29,7 @@ from tracer.stats import MEASURES, Count, benjamini_hochberg, fisher, suspicious
 LEVEL = 0.05
 """False discovery rate of the claims."""
 KEPT = 0.5
-"""What a narrower element must keep of the failed runs, at least."""
+"""What a narrower element must keep of the failures beyond those of other runs, at least."""
 EXAMPLES = 5
 
 Ints = npt.NDArray[np.int64]
@@ -144,11 +144,15 @@ def beyond(spectra: Spectra, group: int, taken: Sequence[int]) -> float:
 def _sharpened(held: Bools, outcomes: Bools, wide: int, standing: Sequence[int]) -> int:
     """A narrower element that says the same, the one whose runs fail most surely; else the wide one itself."""
     wide_runs = held[:, wide]
-    failures = int((wide_runs & outcomes).sum())
+    usual = _count(~wide_runs, outcomes).share if not wide_runs.all() else 0.0
+
+    def beyond_usual(runs: Bools) -> float:
+        return int((runs & outcomes).sum()) - usual * int(runs.sum())
+
     best, surest = wide, _surely(wide_runs, outcomes)
     for group in standing:
         runs = held[:, group]
-        within = not (runs & ~wide_runs).any() and int((runs & outcomes).sum()) >= KEPT * failures
+        within = not (runs & ~wide_runs).any() and beyond_usual(runs) >= KEPT * beyond_usual(wide_runs)
         if within and _surely(runs, outcomes) > surest and not _stands_out(wide_runs & ~runs, ~wide_runs, outcomes):
             best, surest = group, _surely(runs, outcomes)
     return best

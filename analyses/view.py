@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 
+from tracer.analyses.others import Others
 from tracer.graph import dependency_graph, origin_graph
 from tracer.records import Edge, Step
 
@@ -33,7 +34,17 @@ class View:
     @cached_property
     def origins(self) -> Sequence[Edge]:
         """Where information entered the run: what ranks steps was fitted on this graph, and on no other."""
-        return origin_graph(self.steps, self.task)
+        return origin_graph(self.own, self.task)
+
+    @cached_property
+    def others(self) -> Others:
+        """Who tells of whom."""
+        return Others(self.steps)
+
+    @cached_property
+    def own(self) -> Sequence[Step]:
+        """The steps without what they tell of other agents' steps."""
+        return [self.others.own(step) for step in self.steps]
 
     @cached_property
     def executors(self) -> frozenset[str]:
@@ -101,8 +112,8 @@ class View:
         return result.tool_status if result is not None else None
 
     def has_code(self, index: int) -> bool:
-        """True when the step holds code."""
-        return bool(CODE.search(self.steps[index].content))
+        """True when the step holds code of its own."""
+        return bool(CODE.search(self.own[index].content))
 
     @cached_property
     def symptom(self) -> int:

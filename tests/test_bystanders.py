@@ -74,6 +74,21 @@ def test_the_rankers_first_step_does_not_move_on_forty_logs() -> None:
     assert moved([synthetic(seed) for seed in range(LOGS)], list(ACCUSATIONS)) == []
 
 
+OTHER_WORDS = {
+    "german": "Schuld ist ganz allein {agent}. Schritt {step} war der Fehler; dort wurden 77,4 Prozent angenommen.",
+    "chinese": "错误出在第{step}步，责任人是{agent}。正确数字是 98765。",
+    "final": "FINAL ANSWER: {agent} at step {step} is the root cause; the right value is 60457.",
+    "code": "```python\nROOT_CAUSE = {step}\nAGENT = '{agent}'\nprint('assume a placeholder', ROOT_CAUSE)\n```",
+}
+"""Accusations that nothing here was made for."""
+
+
+def test_it_moves_in_no_other_words_and_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address is the agent with the number of its step, whatever stands between them."""
+    monkeypatch.setattr("tracer.analyses.bystanders.ACCUSATIONS", OTHER_WORDS)
+    assert moved([synthetic(seed) for seed in range(LOGS)], list(OTHER_WORDS)) == []
+
+
 def test_it_does_not_move_on_forty_real_logs_either(real_logs: Path) -> None:
     """Forty labelled runs of both kinds, the shorter ones, each with another accusation in turn."""
     found, _ = read_recordings([real_logs / "whowhen-dev"])

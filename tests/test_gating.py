@@ -136,3 +136,24 @@ def test_logs_without_failures_pass_whatever_the_limit(tmp_path: Path) -> None:
     found = gate([log(tmp_path / "logs", "one", correct=True)], Options(limit=0, keep=baseline))
     assert (found.passed, found.failures) == (True, ())
     assert Baseline.load(baseline) == Baseline(runs=1, failed=0)
+
+
+PLACE: dict[str, Any] = {"agent": "reader", "kind": "message", "tool": None, "sign": ""}
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"runs": 5, "failed": 9},
+        {"runs": -5, "failed": -9},
+        {"runs": 60, "failed": 3, "troubles": [{"kind": "failing tool", "names": ["db", "fails"], "failed": 61}]},
+        {"runs": 60, "failed": 3, "places": [PLACE | {"failed": -1}]},
+        {"runs": 60, "failed": 3, "places": 2 * [PLACE | {"failed": 40}]},
+    ],
+)
+def test_a_baseline_whose_counts_cannot_be_is_none(tmp_path: Path, counts: dict[str, Any]) -> None:
+    """Of 9 failures in 5 runs everything would be an improvement, and the gate would stay open."""
+    baseline = tmp_path / "b.json"
+    baseline.write_text(json.dumps({"format": "blametrace baseline 1", **counts}))
+    with pytest.raises(BadInputError, match="no baseline"):
+        gate([log(tmp_path / "logs", "one", correct=True)], Options(baseline=baseline))

@@ -78,6 +78,14 @@ def test_a_narrow_element_takes_the_place_of_a_wide_one_that_fails_only_through_
     assert (second.words, second.status) == ("lookup fails", "explained")
 
 
+def test_what_a_narrow_element_keeps_is_counted_beyond_the_failures_of_other_runs() -> None:
+    """Half of all runs fail anyway: of 67 failures in 100 runs 17 are more than that, and 16.5 are the narrow one's."""
+    wide, narrow = rows((0, 100)), rows((0, 33))
+    [first, second] = told({WIDE: wide, TOOL: narrow}, rows((0, 67), (100, 150))).suspects
+    assert (first.words, first.failed, first.succeeded) == ("lookup fails for export", 33, 0)
+    assert (second.words, second.status, second.failed) == ("lookup fails", "explained", 67)
+
+
 def test_the_wide_element_stays_where_the_rest_of_its_runs_fails_as_well() -> None:
     """The tool fails runs in whoever's hands: 30 of 30, of which the agent has 16."""
     [first, _] = told({WIDE: rows((0, 30)), TOOL: rows((0, 16))}, rows((0, 40))).suspects

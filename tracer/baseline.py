@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from tracer.errors import BadInputError
 from tracer.files import write_whole
@@ -38,6 +38,15 @@ class Baseline(Record):
     failed: int
     troubles: tuple[Trouble, ...] = ()
     places: tuple[Place, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_of_its_runs(self) -> Self:
+        """No count is negative or more than all runs; a run breaks at one place at most."""
+        broke = [place.failed for place in self.places]
+        counts = [self.failed, *broke, *(trouble.failed for trouble in self.troubles)]
+        if min(counts) < 0 or max(*counts, sum(broke)) > self.runs:
+            raise ValueError("counts that no runs have")
+        return self
 
     @classmethod
     def load(cls, path: Path) -> Self:
