@@ -29,8 +29,9 @@ def test_planted_faults_come_first(office: Office, tmp_path: Path, seed: int) ->
     assert words[0].startswith("lookup fails for export")
     assert words[1] == PLANTED[1]
     assert found.failed + found.succeeded == 200
-    assert found.causes[0].agent == "export"
-    assert (found.causes[0].tool, found.causes[0].sign) == ("lookup", "Error: no customer for order #")
+    causes = {each.agent: each for each in found.causes[:2]}
+    assert set(causes) == {"export", "pricer"}
+    assert (causes["export"].tool, causes["export"].sign) == ("lookup", "Error: no customer for order #")
 
 
 @pytest.mark.parametrize("measure", ["tarantula", "dstar", "explained"])
