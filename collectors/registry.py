@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tracer.collectors import plugins
 from tracer.collectors.collector import Batch, Collector
 from tracer.collectors.container import Container
-from tracer.errors import BadInputError, UnknownFormatError
+from tracer.errors import TRIED, BadInputError, UnknownFormatError
 from tracer.records import Recording, Span
 
 BUILT_IN = (
@@ -79,7 +79,7 @@ def recognise(container: Container) -> Collector:
             return collector
         names.setdefault(refusal, []).append(collector.name)
     tried = "; ".join(f"{', '.join(each)} ({reason})" for reason, each in names.items())
-    raise UnknownFormatError(f"{container.source}: not a format we know; tried {tried}")
+    raise UnknownFormatError(f"{container.source}: not a format we know{TRIED}{tried}")
 
 
 def derive(spans: Sequence[Span]) -> list[tuple[Recording, tuple[str, ...]]]:

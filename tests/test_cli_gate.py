@@ -113,3 +113,14 @@ def test_files_that_cannot_be_read_are_told_and_do_not_close_the_gate(call: Call
     assert done.code == 0
     assert "1 file not read; " in done.out
     assert "broken.json" in done.out
+
+
+def test_logs_of_which_none_can_be_read_are_counted_by_reason(call: Call, tmp_path: Path) -> None:
+    """One line, and not what each of the formats looked for."""
+    (tmp_path / "junk").mkdir()
+    for name, text in (("a", "hello"), ("b", "world"), ("c", "")):
+        (tmp_path / "junk" / f"{name}.txt").write_text(text)
+    done = call("gate", tmp_path / "junk")
+    assert (done.code, done.out) == (3, "")
+    told = "none of 3 files is a log that can be read (2 × not a format we know; 1 × the file is empty)"
+    assert done.err == f"error: nothing was loaded: {told}\n"

@@ -16,6 +16,10 @@ class BadInputError(TracerError):
     exit_code = 3
 
 
+TRIED = "; tried "
+"""What stands before the reasons of every format, which fill a screen."""
+
+
 class UnknownFormatError(BadInputError):
     """No collector recognised the file."""
 

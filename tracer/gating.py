@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tracer.baseline import Baseline
-from tracer.errors import BadInputError, TracerError
+from tracer.errors import TRIED, BadInputError, TracerError
 from tracer.explanation import DEFAULTS, Assumption, Explanation, Progress, explain_held
 from tracer.files import require_file
 from tracer.fleet import Blamed, Gate
@@ -72,9 +73,11 @@ def _load(
 def _why_nothing(skipped: Sequence[tuple[str, str]]) -> str:
     if not skipped:
         return "nothing was loaded: there is no file; hidden ones are read only when named"
-    source, reason = skipped[0]
-    others = f"; so with {len(skipped) - 1} more" if len(skipped) > 1 else ""
-    return f"{source}: {reason}{others}"
+    if len(skipped) == 1:
+        return ": ".join(skipped[0])
+    reasons = Counter(reason.partition(TRIED)[0] for _, reason in skipped)
+    told = "; ".join(f"{number:,} × {reason}" for reason, number in reasons.most_common(3))
+    return f"nothing was loaded: none of {len(skipped):,} files is a log that can be read ({told})"
 
 
 def _judged(

@@ -9,14 +9,13 @@ import typer
 
 from tracer.cli.options import AsJson, Db, Redact, RedactPacks, RedactPatterns, redaction
 from tracer.cli.output import ProgressBar, hint, print_json, warn
+from tracer.errors import TRIED
 
 if TYPE_CHECKING:
     from tracer.collectors.ingest import Ingested
 
 _SHOWN = 10
 """Passed-over files that are named one by one."""
-_TRIED = "; tried "
-"""What stands before the reasons of every format."""
 
 
 def ingest(
@@ -74,7 +73,7 @@ def _print(result: Ingested) -> None:
 
 def _warn_of_skipped(result: Ingested) -> None:
     """A line each; what every format looked for fills a screen, so it is told of a file that is named alone."""
-    told = [(source, *reason.partition(_TRIED)) for source, reason in result.skipped[:_SHOWN]]
+    told = [(source, *reason.partition(TRIED)) for source, reason in result.skipped[:_SHOWN]]
     for source, reason, *_ in told:
         warn(f"skipped {source}: {reason}")
     if any(tried for *_, tried, _rest in told):
