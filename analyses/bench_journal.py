@@ -1,8 +1,8 @@
 """A file in which the judgements of a benchmark stand as they come, so that an interrupted one goes on where it was.
 
 One line for each: the CRC-32 of its body in 8 hex digits, a blank, the body as JSON, {"key", "value"}. Lines are only
-added. A torn last line was never promised to anybody and is cut off; any other line that fails its sum is an error, for
-then the file was damaged or is not ours.
+added. A torn last line was never promised to anybody and is cut off, if it begins as ours do; any other line that fails
+its sum is an error, for then the file was damaged or is not ours.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import threading
 import zlib
 from pathlib import Path
@@ -19,6 +20,9 @@ from typing import Any, Self
 
 from tracer.errors import BadInputError, TracerError
 from tracer.files import append_whole
+
+_BEGUN = re.compile(rb"[0-9a-f]{0,8}|[0-9a-f]{8} (?:\{.*)?", re.DOTALL)
+"""A line of ours as far as it was written, nothing at all included."""
 
 
 class BenchJournal:
@@ -68,6 +72,8 @@ class BenchJournal:
                 raise BadInputError(f"{self.path}: line {number} is damaged or not ours: name another --journal")
             entry = json.loads(body)
             self.values[entry["key"]] = entry["value"]
+        if not _BEGUN.fullmatch(raw, whole):
+            raise BadInputError(f"{self.path}: its last line is damaged or not ours: name another --journal")
         if whole < len(raw):
             os.ftruncate(self._file, whole)
 

@@ -22,10 +22,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tracer.analyses.domain import Family, basis
 from tracer.analyses.features import Features
@@ -63,8 +63,18 @@ class Fusion(Record):
     """The weights of the tiers."""
 
     version: int = 1
-    weights: dict[str, float] = Field(default={"white-box": 1.0, "judge": JUDGE, "replay": 1.0})
+    weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        default={"white-box": 1.0, "judge": JUDGE, "replay": 1.0}
+    )
+    """Not below 0: no tier speaks against what it says."""
     fitted: Fitted | None = None
+
+    @field_validator("weights")
+    @classmethod
+    def _has_the_judges(cls, weights: dict[str, float]) -> dict[str, float]:
+        if "judge" not in weights:
+            raise ValueError("no weight of the judge")
+        return weights
 
 
 PRIOR = Fusion()

@@ -14,10 +14,11 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple, Self
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tracer.analyses.domain import Family
 from tracer.analyses.fusion import FLOOR, PRIOR, Fitted, Fusion, voted
@@ -33,6 +34,8 @@ MIN_RUNS = 20
 """Fewer judged runs than this fix no weight."""
 MOST = 5.0
 """Of the weight: ten times the prior one."""
+MOST_SAMPLES = 100_000
+"""Of one run; a benchmark that states more was not made by asking."""
 
 
 class Row(NamedTuple):
@@ -44,6 +47,44 @@ class Row(NamedTuple):
     ratio: Array
     """(steps,) of the judge's tier"""
     label: int
+
+
+class Judged(BaseModel):
+    """A run as the benchmark tells it; what else stands there is passed over."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    group: str
+    framework: str | None = None
+    steps: int = Field(ge=1)
+    tool_share: float = Field(ge=0, le=1)
+    label: int
+    prior: tuple[Annotated[float, Field(ge=0, le=1)], ...]
+    offered: tuple[int, ...]
+    votes: tuple[tuple[int, Annotated[int, Field(ge=0)]], ...]
+    samples: int = Field(ge=0, le=MOST_SAMPLES)
+
+    @model_validator(mode="after")
+    def _is_one_vote(self) -> Self:
+        """No more votes than samples, for steps that were offered, which are steps of the run."""
+        steps = set(self.offered)
+        if sum(count for _, count in self.votes) > self.samples or not {step for step, _ in self.votes} <= steps:
+            raise ValueError("votes that were not cast")
+        if not steps <= set(range(len(self.prior))):
+            raise ValueError("steps that the run has not")
+        return self
+
+
+class Bench(BaseModel):
+    """What a benchmark says of the model that was asked."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: str
+    revision: str
+    method: str
+    ground_truth: bool = False
+    rows: tuple[Judged, ...]
 
 
 class TrainedFusion(NamedTuple):
@@ -58,7 +99,8 @@ class TrainedFusion(NamedTuple):
 
 def train(text: str, name: str) -> TrainedFusion:
     """Fit on the JSON that `tracer bench whowhen --lm ... --json` printed."""
-    told, rows = _read(text, name)
+    told = _read(text, name)
+    rows = [_row(each) for each in told.rows]
     if len(rows) < MIN_RUNS:
         raise BadInputError(f"{name}: {len(rows)} judged runs are too few to fit a weight; give at least {MIN_RUNS}")
     weights, losses = _out_of_fold(rows)
@@ -66,12 +108,12 @@ def train(text: str, name: str) -> TrainedFusion:
     gain = bootstrap_mean([off - on for off, on in zip(without, losses, strict=True)], [row.group for row in rows])
     fitted = Fitted(
         runs=len(rows),
-        model=str(told["name"]),
-        revision=str(told["revision"]),
-        method=str(told["method"]),
+        model=told.name,
+        revision=told.revision,
+        method=told.method,
         log_loss=round(math.fsum(losses) / len(rows), 4),
         log_loss_without=round(math.fsum(without) / len(rows), 4),
-        families=_families(told["rows"]),
+        families=_families(told.rows),
     )
     chosen = {**PRIOR.weights, "judge": round(fit(rows), 4)}
     return TrainedFusion(Fusion(weights=chosen, fitted=fitted), gain, tuple(round(each, 4) for each in weights))
@@ -119,45 +161,50 @@ def _out_of_fold(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
     return weights, [loss(row, weights[fold[row.group]]) for row in rows]
 
 
-def _read(text: str, name: str) -> tuple[Mapping[str, Any], list[Row]]:
+def _read(text: str, name: str) -> Bench:
+    """The judge's part of a benchmark; labels that stand on no step of their run are left out."""
     try:
-        told = json.loads(text)["lm"]
-        rows = [_row(each) for each in told["rows"] if 0 <= each["label"] < len(each["prior"])]
-        _ = told["name"], told["revision"], told["method"]
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        told = Bench.model_validate_json(_lm(text))
+    except ValueError as error:
         raise BadInputError(
             f"{name}: no benchmark of a judge; make one with `tracer bench whowhen DIR --lm URL --json > {name}`"
         ) from error
-    if told["method"] not in RANKED or told.get("ground_truth"):
+    if told.method not in RANKED or told.ground_truth:
         raise BadInputError(
             f"{name}: its answers are not what `tracer blame --judge` asks for: bench with --method judge, "
             "without --ground-truth"
         )
-    return told, rows
+    return told.model_copy(update={"rows": tuple(row for row in told.rows if 0 <= row.label < len(row.prior))})
 
 
-def _row(told: Mapping[str, Any]) -> Row:
+def _lm(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text)["lm"])
+    except (KeyError, TypeError, IndexError, RecursionError) as error:
+        raise ValueError("no part of a language model") from error
+
+
+def _row(told: Judged) -> Row:
     """The tier is made of the votes just as for a blame."""
-    ballots = [Ballot(state="named", step=int(step)) for step, count in told["votes"] for _ in range(int(count))]
-    silent = [Ballot(state="abstained")] * max(0, int(told["samples"]) - len(ballots))
-    offered = tuple(int(step) for step in told["offered"])
-    tier = voted(Judgement(method="judge", offered=offered, ballots=(*ballots, *silent)))
-    prior = np.asarray(told["prior"], dtype=np.float64)
+    ballots = [Ballot(state="named", step=step) for step, count in told.votes for _ in range(count)]
+    silent = [Ballot(state="abstained")] * (told.samples - len(ballots))
+    tier = voted(Judgement(method="judge", offered=told.offered, ballots=(*ballots, *silent)))
+    prior = np.asarray(told.prior, dtype=np.float64)
     ratio = np.asarray([tier.ratio.get(i, 0.0) for i in range(len(prior))])
-    return Row(str(told["group"]), np.log(np.maximum(FLOOR, prior)), ratio, int(told["label"]))
+    return Row(told.group, np.log(np.maximum(FLOOR, prior)), ratio, told.label)
 
 
-def _families(rows: Sequence[Mapping[str, Any]]) -> dict[str, Family]:
+def _families(rows: Sequence[Judged]) -> dict[str, Family]:
     """What the judged runs were like, by framework: elsewhere the figures are out of domain."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
+    found: dict[str, list[Judged]] = {}
     for row in rows:
-        if row.get("framework"):
-            found.setdefault(str(row["framework"]), []).append(row)
+        if row.framework:
+            found.setdefault(row.framework, []).append(row)
     return {
         name: Family(
             runs=len(each),
-            steps=(min(r["steps"] for r in each), max(r["steps"] for r in each)),
-            tool_share=(min(r["tool_share"] for r in each), max(r["tool_share"] for r in each)),
+            steps=(min(r.steps for r in each), max(r.steps for r in each)),
+            tool_share=(min(r.tool_share for r in each), max(r.tool_share for r in each)),
         )
         for name, each in sorted(found.items())
     }

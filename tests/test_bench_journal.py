@@ -48,6 +48,16 @@ def test_another_file_is_refused_and_left_as_it_is(tmp_path: Path, text: str) ->
     assert path.read_text(encoding="utf-8") == text
 
 
+@pytest.mark.parametrize("text", ["hello", "cafe notes", "3 whales", "\0\0\0"])
+def test_a_file_without_a_line_end_is_no_torn_line_of_ours(tmp_path: Path, text: str) -> None:
+    """Somebody named the wrong file: cutting it off would empty it."""
+    path = tmp_path / "j"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadInputError, match="its last line is damaged or not ours: name another --journal"):
+        BenchJournal(path)
+    assert path.read_text(encoding="utf-8") == text
+
+
 def test_two_benchmarks_do_not_share_a_journal(tmp_path: Path) -> None:
     with BenchJournal(tmp_path / "j"), pytest.raises(TracerError, match="being written by another benchmark"):
         BenchJournal(tmp_path / "j")

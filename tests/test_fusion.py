@@ -146,7 +146,8 @@ def test_a_fitted_weight_holds_for_its_model_and_its_kind_of_run() -> None:
 
 def test_weights_come_from_a_file_or_with_one_line() -> None:
     assert load(PRIOR.model_dump_json(), "f.json") == PRIOR
-    for text in ("", "{", '{"weights": 1}', '{"other": 1}'):
+    odd = [f'{{"weights": {{"judge": {weight}}}}}' for weight in ("NaN", "1e400", "-3")]
+    for text in ("", "{", '{"weights": 1}', '{"other": 1}', '{"weights": {}}', *odd):
         with pytest.raises(BadInputError, match=r"f\.json: no fusion weights; make them with `tracer train fusion"):
             load(text, "f.json")
 

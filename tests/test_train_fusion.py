@@ -102,6 +102,40 @@ def test_what_cannot_be_fitted_on_is_told(text: str, words: str) -> None:
         train(text, "b.json")
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"label": 2.5},
+        {"label": None},
+        {"prior": [0.2, 0.2, 0.2, 0.2, math.nan]},
+        {"prior": [-1.0, 0.2, 0.2, 0.2, 0.2]},
+        {"prior": [[0.2, 0.2]] * 5},
+        {"votes": [[1, 10**12]]},
+        {"votes": [[1, math.inf]]},
+        {"votes": [[77, 3]]},
+        {"votes": [[1, -3]]},
+        {"samples": 10**12},
+        {"samples": 1},
+        {"offered": [50, 60]},
+        {"steps": "8"},
+        {"tool_share": None},
+        {"framework": ["ag2"]},
+    ],
+)
+def test_one_field_that_no_benchmark_writes_spoils_the_file(field: dict[str, Any]) -> None:
+    """In one line: nothing is fitted on what was not counted."""
+    told = json.loads(bench(25, 0.6))
+    told["lm"]["rows"][3] |= field
+    with pytest.raises(BadInputError, match="no benchmark of a judge"):
+        train(json.dumps(told), "b.json")
+
+
+def test_what_else_a_benchmark_tells_is_passed_over() -> None:
+    told = json.loads(bench(25, 0.6, window=None))
+    told["lm"]["rows"][3] |= {"swayed": None, "a field of the future": [1]}
+    assert train(json.dumps(told), "b.json").fusion.fitted is not None
+
+
 def test_a_label_past_the_end_is_left_out() -> None:
     told = json.loads(bench(25, 0.6))
     told["lm"]["rows"][0]["label"] = 99
