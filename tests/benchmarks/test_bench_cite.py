@@ -25,10 +25,7 @@ def test_leave_one_out_reads_no_more_than_the_suffixes(tiny_lm: Callable[..., Lo
     Counted by hand: the whole text once, then for each source the tokens behind it.
     """
     lm = tiny_lm("llama", "bytes", max_position_embeddings=32_768)
-    steps = [
-        Step(index=k, agent=f"Agent{k % 7}", kind="message", content=f"Step {k} found {k * k} bikes.")
-        for k in range(STEPS)
-    ]
+    steps = [Step(index=k, agent=f"A{k % 7}", kind="message", content=f"{k}.") for k in range(STEPS)]
     reading = Reading(lm, statement(steps, STEPS - 1, Hearing(public=True, own=True)))
     ids = reading.text.ids
     before = reading.read
