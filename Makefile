@@ -8,7 +8,7 @@ NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	if $$name -c '$(NEW_ENOUGH)' 2>/dev/null; then echo $$name; break; fi; done)
 
-.PHONY: demo demo-core test test-slow test-live lint bench bench-gpu docs clean
+.PHONY: demo demo-core test test-first-half test-second-half test-slow test-live lint bench bench-gpu docs clean
 
 # Explain the failed runs that come with the package, and a chain of thought with the pocket model.
 demo: $(VENV)/.lm
@@ -18,9 +18,15 @@ demo: $(VENV)/.lm
 demo-core: $(VENV)/.core
 	$(BIN)/tracer demo
 
-# Everything that CI checks on the sources.
+# Everything that CI checks on the sources; the tests in two halves, side by side.
 test: lint
-	$(BIN)/python -m pytest
+	+@$(MAKE) --no-print-directory -j2 test-first-half test-second-half
+
+test-first-half: $(VENV)/.dev
+	$(BIN)/python -m pytest --ignore-glob='tests/test_[j-z]*'
+
+test-second-half: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/test_[j-z]*.py
 
 # Proofs by simulation that take minutes each.
 test-slow: $(VENV)/.dev
