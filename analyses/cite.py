@@ -136,9 +136,10 @@ def _measured(reading: Reading, asked: Question, hearing: Hearing, sets: Sequenc
         Claim(text=text, logprob=_rounded(logs[0, words].sum()), alone=_rounded(logs[1, words].sum()))
         for text, words in zip(_texts(said), sets, strict=True)
     ]
+    brings = _brings(asked)
     for number in range(len(said.claims)):
         rests = tuple(said.words(said.thought[r]) for r in reading.carriers(number))
-        made_up = () if _brings(asked) else tuple(support.made_up(number))
+        made_up = () if brings else tuple(support.made_up(number))
         claims[number + 1] = claims[number + 1].model_copy(
             update={
                 "rests_on": rests,

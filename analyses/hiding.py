@@ -25,8 +25,9 @@ import torch
 
 from tracer.analyses.removal import Array, Span, Trace, effects
 from tracer.analyses.replay_blame import given
-from tracer.analyses.step_signals import is_public, tokens
+from tracer.analyses.step_signals import is_public
 from tracer.analyses.transcript import Line, lines
+from tracer.lm.offsets import begun
 from tracer.records import Edge, Step
 
 if TYPE_CHECKING:
@@ -92,10 +93,11 @@ def _moved(lm: LocalLM, pieces: Sequence[_Piece]) -> Iterator[tuple[int, int, fl
     """(source, target, nats) for every line that others said and every later one of the agent's own."""
     encoded = lm.encode("".join(piece.text for piece in pieces))
     lm.require_room(len(encoded.ids))
-    spans, at = list[Span](), 0
+    characters, at = list[Span](), 0
     for piece in pieces:
-        spans.append(tokens(encoded, at + piece.name * piece.own, at + len(piece.text)))
+        characters.append((at + piece.name * piece.own, at + len(piece.text)))
         at += len(piece.text)
+    spans = begun(encoded.offsets, characters)
     told = [k for k, piece in enumerate(pieces) if not piece.own]
     [found] = effects(lm.model, [Trace(torch.tensor(encoded.ids), spans)], [[(k,) for k in told]])
     for row, k in enumerate(told):

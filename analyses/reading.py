@@ -24,7 +24,7 @@ from tracer.analyses.log_odds import Array, Text, logprob
 from tracer.analyses.statement import Hearing, Statement
 from tracer.analyses.transcript import Read, lines, view
 from tracer.lm.local import LocalLM
-from tracer.lm.offsets import Offset, token_spans
+from tracer.lm.offsets import Offset, begun, token_spans
 
 if TYPE_CHECKING:
     from tracer.lm.echoed import Echoed
@@ -130,8 +130,8 @@ def heard(lm: LocalLM | Echoed, steps: Sequence[Step], index: int) -> Hearing:
 def _cost(lm: LocalLM | Echoed, seen: Read) -> float:
     """-ln p of the speaker's own steps in what it saw, in nats."""
     offsets, chosen = _chosen(lm, seen.text)
-    begins = [start for start, _ in offsets]
-    return -sum(float(chosen[slice(*np.searchsorted(begins, [place.start, place.end]))].sum()) for place in seen.places)
+    spans = begun(offsets, [(place.start, place.end) for place in seen.places])
+    return -sum(float(chosen[slice(*span)].sum()) for span in spans)
 
 
 def _chosen(lm: LocalLM | Echoed, text: str) -> tuple[Sequence[Offset], Array]:

@@ -31,7 +31,7 @@ from tracer.analyses.suppression import Suppression, share, suppress_all
 from tracer.analyses.suppression_mask import Sight
 from tracer.analyses.transcript import Read, asked, view, whole
 from tracer.errors import MissingExtraError
-from tracer.lm.offsets import Encoded
+from tracer.lm.offsets import Encoded, begun
 from tracer.records import Step
 
 if TYPE_CHECKING:
@@ -120,13 +120,13 @@ def _own(lm: LocalLM, read: Read) -> Iterator[_Words]:
     lm.require_room(len(encoded.ids))
     chosen, best = told(lm, encoded)
     for place in read.places:
-        spans = [slice(*tokens(encoded, start, end)) for start, end in pairwise(place[1:])]
+        spans = [slice(*each) for each in begun(encoded.offsets, pairwise(place[1:]))]
         gaps = best - chosen
         yield _Words(
             place.step,
             tuple(float(-chosen[span].sum()) for span in spans),
             tuple(float(gaps[span].max(initial=0.0)) for span in spans),
-            _largest(gaps, read.text, encoded, tokens(encoded, place.start, place.said)),
+            _largest(gaps, read.text, encoded, (place.start, place.said)),
         )
 
 
@@ -152,7 +152,7 @@ def _answered(lm: LocalLM, steps: Sequence[Step], *, public: bool) -> Array:
         lm.require_room(len(encoded.ids))
         chosen, best = told(lm, encoded)
         new = len(thought) + 1 + _shared(asked(steps[call]), answer)
-        found[index] = _largest(best - chosen, text, encoded, tokens(encoded, new, len(text)))
+        found[index] = _largest(best - chosen, text, encoded, (new, len(text)))
     return found
 
 
@@ -162,8 +162,9 @@ def _shared(one: str, other: str) -> int:
     return next((k for k, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
-def _largest(gaps: Array, text: str, encoded: Encoded, span: Span) -> float:
-    """The largest gap of those words in a span that say a number or a name."""
+def _largest(gaps: Array, text: str, encoded: Encoded, characters: Span) -> float:
+    """The largest gap of those words in a stretch of the text that say a number or a name."""
+    [span] = begun(encoded.offsets, [characters])
     held = [k for k in range(*span) if any(map(_carries, text[slice(*encoded.offsets[k])]))]
     return float(gaps[held].max(initial=0.0))
 
@@ -188,12 +189,6 @@ def told(lm: LocalLM, encoded: Encoded) -> tuple[Array, Array]:
     return both[0], both[1]
 
 
-def tokens(encoded: Encoded, start: int, end: int) -> Span:
-    """The tokens [a, b) that begin within these characters."""
-    begins = [at for at, _ in encoded.offsets]
-    return int(np.searchsorted(begins, start)), int(np.searchsorted(begins, end))
-
-
 def _influence(lm: LocalLM, steps: Sequence[Step]) -> tuple[Array, Array]:
     """(reach, onward): what hiding each step does to the last one in the whole talk."""
     read, n = whole(steps), len(steps)
@@ -202,7 +197,7 @@ def _influence(lm: LocalLM, steps: Sequence[Step]) -> tuple[Array, Array]:
         return reach, onward
     encoded = lm.encode(read.text)
     lm.require_room(len(encoded.ids))
-    spans = [tokens(encoded, place.start, place.end) for place in read.places]
+    spans = begun(encoded.offsets, [(place.start, place.end) for place in read.places])
     [found] = suppress_all(lm.model, [Trace(torch.tensor(encoded.ids), spans)])
     index = [place.step for place in read.places]
     reach[index], onward[index] = _last(found)

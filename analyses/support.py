@@ -77,7 +77,7 @@ class Support:
 
     def _stands(self, word: str, claim: str) -> bool:
         """Whether a sentence of a source has a word, and another one of the claim, if that has any."""
-        others, whole = _names(claim) - {word.casefold()}, re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
+        others, whole = _names(claim) - {word.casefold()}, _whole(word)
         return any(
             word in told and whole.search(told) and (not others or others & names) for told, names in self.sentences
         )
@@ -98,5 +98,10 @@ def _names(text: str) -> frozenset[str]:
 
 def said_before(words: Sequence[str], earlier: Sequence[tuple[int, str]]) -> int | None:
     """The first of the speaker's own earlier steps that holds all of these words; None where none does."""
-    patterns = [re.compile(rf"(?<!\w){re.escape(word)}(?!\w)") for word in words]
+    patterns = [_whole(word) for word in words]
     return next((step for step, text in earlier if all(each.search(text) for each in patterns)), None)
+
+
+def _whole(word: str) -> re.Pattern[str]:
+    """The word where it is no part of another one."""
+    return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")

@@ -55,6 +55,15 @@ class Ingested(NamedTuple):
     skipped: list[Skipped]
 
 
+def refusal(skipped: Sequence[tuple[str, str]]) -> str:
+    """Why nothing was loaded: a file's own reason where there is only one."""
+    if not skipped:
+        return "nothing was loaded: there is no file; hidden ones are read only when named"
+    if len(skipped) == 1:
+        return ": ".join(skipped[0])
+    return f"nothing was loaded: none of {len(skipped):,} files is a log that can be read"
+
+
 def ingest(
     paths: Sequence[Path], store: Store, *, progress: Progress | None = None, redactor: Redactor | None = None
 ) -> Ingested:

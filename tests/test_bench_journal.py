@@ -39,21 +39,18 @@ def test_a_torn_last_line_is_cut_off_and_the_next_one_stands_alone(tmp_path: Pat
             assert journal.values == {"a": 1, "c": 3}
 
 
-@pytest.mark.parametrize("text", ["hello\n", "00000000 {}\n", "\n", '{"key": "a"}\n'])
-def test_another_file_is_refused_and_left_as_it_is(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        *[(text, "line 1") for text in ("hello\n", "00000000 {}\n", "\n", '{"key": "a"}\n')],
+        *[(text, "its last line") for text in ("hello", "cafe notes", "3 whales", "\0\0\0")],
+    ],
+)
+def test_another_file_is_refused_and_left_as_it_is(tmp_path: Path, text: str, place: str) -> None:
+    """Somebody named the wrong file: without a line end it is no torn line of ours, to be cut off."""
     path = tmp_path / "j"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(BadInputError, match="line 1 is damaged or not ours: name another --journal"):
-        BenchJournal(path)
-    assert path.read_text(encoding="utf-8") == text
-
-
-@pytest.mark.parametrize("text", ["hello", "cafe notes", "3 whales", "\0\0\0"])
-def test_a_file_without_a_line_end_is_no_torn_line_of_ours(tmp_path: Path, text: str) -> None:
-    """Somebody named the wrong file: cutting it off would empty it."""
-    path = tmp_path / "j"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(BadInputError, match="its last line is damaged or not ours: name another --journal"):
+    with pytest.raises(BadInputError, match=f"{place} is damaged or not ours: name another --journal"):
         BenchJournal(path)
     assert path.read_text(encoding="utf-8") == text
 

@@ -9,9 +9,9 @@ pytest.importorskip("transformers")
 import torch
 
 from tracer.analyses.hiding import NATS, measured_edges, moved
-from tracer.analyses.step_signals import tokens
 from tracer.lm import load
 from tracer.lm.local import LocalLM
+from tracer.lm.offsets import begun
 from tracer.records import Step
 
 HANDED = "Ana: Hal +5. Hal: 3. What is Ana?"
@@ -68,8 +68,9 @@ def test_the_nats_are_those_of_a_plain_forward_pass(lm: LocalLM) -> None:
     text = f"{line}Reporter: <think> So Ana is 8. </think> to User: \\boxed{{ 8}}\n"
     encoded = lm.encode(text)
     ids = torch.tensor([encoded.ids])
-    end = tokens(encoded, 0, len(line))[1] - 1  # the line break is run again without the rest of its line
-    start, stop = tokens(encoded, len(line) + len("Reporter:"), len(text))
+    spans = [(0, len(line)), (len(line) + len("Reporter:"), len(text))]
+    (_, end), (start, stop) = begun(encoded.offsets, spans)
+    end -= 1  # the line break is run again without the rest of its line
     kept = torch.arange(end, ids.shape[1])
     with torch.inference_mode():
         whole = torch.log_softmax(lm.model(ids).logits[0], -1)

@@ -7,12 +7,13 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from tracer.analyses.drill_rewriting import rewriting
-from tracer.analyses.step_signals import Signals, heard, is_public, signals, tokens, told
+from tracer.analyses.step_signals import Signals, heard, is_public, signals, told
 from tracer.analyses.surprisal import log_probs
 from tracer.analyses.white_box import FEATURES, Case, Known, candidates, first, matrix, probabilities, shipped, train
 from tracer.errors import BadInputError, MissingExtraError
 from tracer.lm import load
 from tracer.lm.local import LocalLM
+from tracer.lm.offsets import begun
 from tracer.records import Step
 
 
@@ -63,7 +64,7 @@ def test_costs_are_sums_of_log_probabilities_of_the_own_view(lm: LocalLM) -> Non
 
     chosen = log_probs(lm.model, torch.tensor(encoded.ids))
     begin = len(f"West: {handed}\nSolver:")
-    span = slice(*tokens(encoded, begin, len(text)))
+    span = slice(*begun(encoded.offsets, [(begin, len(text))])[0])
     assert signals(lm, steps).cost[2].sum() == pytest.approx(-chosen[span].sum(), abs=1e-3)
     np.testing.assert_allclose(told(lm, encoded)[0], chosen, atol=1e-5)
     assert is_public(lm, steps) in {True, False}

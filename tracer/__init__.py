@@ -48,6 +48,13 @@ __all__ = [
 ]
 
 
+def _database(given: str | PathLike[str] | None) -> Path:
+    """The database that is meant, as `tracer.config.database_path` finds it."""
+    from tracer.config import database_path
+
+    return database_path(Path(given) if given is not None else None)
+
+
 def ingest(
     paths: Sequence[str | PathLike[str]],
     db: str | PathLike[str] | None = None,
@@ -62,12 +69,11 @@ def ingest(
     database that did not exist is not left behind when nothing was read.
     """
     from tracer.collectors.ingest import ingest as load
-    from tracer.config import database_path
     from tracer.database import remove
     from tracer.redaction import make_redactor
     from tracer.store import Store
 
-    path = database_path(Path(db) if db is not None else None)
+    path = _database(db)
     redactor = make_redactor(path, redact) if redact else None
     is_new = not path.exists()
     with Store.open(path) as store:
@@ -94,7 +100,6 @@ def collect(
     before anything is written; `tell` is told what happens: "listening", "imported", "trouble", "stopped", each with
     its figures. Needs the extra [serve].
     """
-    from tracer.config import database_path
     from tracer.errors import MissingExtraError
     from tracer.redaction import make_redactor
 
@@ -105,7 +110,7 @@ def collect(
         if error.name and error.name.startswith("tracer"):
             raise
         raise MissingExtraError.for_extra("serve", "collecting from running agents") from error
-    path = database_path(Path(db) if db is not None else None)
+    path = _database(db)
     redactor = make_redactor(path, redact) if redact else None
     return receive(path, Address(host, port), token, redactor.value if redactor else None, tell)
 
@@ -130,10 +135,9 @@ def blame(
     `tracer train fusion` made. Graph and finding are kept in the store.
     """
     from tracer.causal_blame import Causal, explain_causally
-    from tracer.config import database_path
     from tracer.explanation import Options, explain
 
-    path = database_path(Path(db) if db is not None else None)
+    path = _database(db)
     options = Options(method, assume, top, Path(ranker) if ranker is not None else None)
     if judge is None:
         return explain(path, run, options)
@@ -148,10 +152,9 @@ def dependency_graph(
 
     Not called `graph`: importing the module tracer.graph would put the module in its place.
     """
-    from tracer.config import database_path
     from tracer.explanation import graph as graph_of
 
-    return graph_of(database_path(Path(db) if db is not None else None), run)
+    return graph_of(_database(db), run)
 
 
 def report(
@@ -171,13 +174,12 @@ def report(
     `of` is what `tracer.blame` returned, a run's address, two addresses to compare, or nothing for the last failed run;
     `every` reports all runs as a list. What `tracer anchors` found in the reasoning of a run is in its report.
     """
-    from tracer.config import database_path
     from tracer.document import document, kind_of
     from tracer.explanation import Explanation, Options
     from tracer.files import require_file, write_whole
     from tracer.reporting import report_all, report_explained, report_runs
 
-    goal, path = Path(file), database_path(Path(db) if db is not None else None)
+    goal, path = Path(file), _database(db)
     require_file(goal, "report.html")
     options = Options(method, assume, top)
     if every:
@@ -208,10 +210,9 @@ def anchors(
     """
     from tracer.anchor_options import Options, Resampling
     from tracer.anchoring import anchor
-    from tracer.config import database_path
 
     options = Options(method, lm, device, dtype, resampling or Resampling())
-    return anchor(of, database_path(Path(db) if db is not None else None), options, progress)
+    return anchor(of, _database(db), options, progress)
 
 
 def cite(
@@ -235,10 +236,9 @@ def cite(
     """
     from tracer.citation import Options
     from tracer.citation import cite as cited
-    from tracer.config import database_path
 
     options = Options(method, lm, device, dtype, span, by, add)
-    return cited(database_path(Path(db) if db is not None else None), run, step, options, progress)
+    return cited(_database(db), run, step, options, progress)
 
 
 def patterns(
@@ -252,10 +252,9 @@ def patterns(
 
     `measure` is a name in tracer.stats.MEASURES. Runs whose outcome nobody states are left out and counted.
     """
-    from tracer.config import database_path
     from tracer.patterning import patterns as found_in
 
-    return found_in(database_path(Path(db) if db is not None else None), runs, measure, progress=progress)
+    return found_in(_database(db), runs, measure, progress=progress)
 
 
 def gate(
@@ -300,13 +299,12 @@ def replay(
     names a file with what it says instead, or `correct` asks the replayer for that. `forks` are lived with the change
     and, if `compare`, as many without it; each is kept as a run, and none is lived twice with the same `revision`.
     """
-    from tracer.config import database_path
     from tracer.forking import Options
     from tracer.forking import replay as replayed
 
     file = Path(edit) if edit is not None else None
     options = Options(replayer, file, correct, forks, compare, margin, budget, budget_tokens, revision)
-    return replayed(database_path(Path(db) if db is not None else None), run, at, options, progress)
+    return replayed(_database(db), run, at, options, progress)
 
 
 def synthesise(
@@ -330,12 +328,11 @@ def synthesise(
     Without `runs`, all that are known to have succeeded. `faults` are names in tracer.analyses.faults.FAULTS, all when
     none is given. The folder holds them in the form of Who&When, beside runs that survived their fault.
     """
-    from tracer.config import database_path
     from tracer.planting import Options
     from tracer.planting import synthesise as planted
 
     options = Options(replayer, n, tuple(faults), seed, forks, margin, budget, budget_tokens, revision)
-    return planted(database_path(Path(db) if db is not None else None), runs, Path(folder), options, progress)
+    return planted(_database(db), runs, Path(folder), options, progress)
 
 
 def __getattr__(name: str) -> str:

@@ -71,13 +71,13 @@ def _load(
 
 
 def _why_nothing(skipped: Sequence[tuple[str, str]]) -> str:
-    if not skipped:
-        return "nothing was loaded: there is no file; hidden ones are read only when named"
-    if len(skipped) == 1:
-        return ": ".join(skipped[0])
+    from tracer.collectors.ingest import refusal
+
+    if len(skipped) < 2:
+        return refusal(skipped)
     reasons = Counter(reason.partition(TRIED)[0] for _, reason in skipped)
     told = "; ".join(f"{number:,} × {reason}" for reason, number in reasons.most_common(3))
-    return f"nothing was loaded: none of {len(skipped):,} files is a log that can be read ({told})"
+    return f"{refusal(skipped)} ({told})"
 
 
 def _judged(

@@ -90,11 +90,8 @@ def _figure(each: Blamed) -> str:
 def _row(each: Blamed) -> str:
     mark = "❌ " if each.above else ""
     cells = [mark + code(each.run, cell=True), str(each.step) if each.step is not None else "–"]
-    cells += [
-        code(each.agent or "–", 60, cell=True),
-        escaped(_figure(each)),
-        escaped("; ".join(each.why) or "no cue fired"),
-    ]
+    why = escaped("; ".join(each.why) or wording.NO_CUE)
+    cells += [code(each.agent or "–", 60, cell=True), escaped(_figure(each)), why]
     return "| " + " | ".join(cells) + " |"
 
 

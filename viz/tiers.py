@@ -7,7 +7,7 @@ from typing import Any
 
 from tracer.records import Anchors, AnchorSentence, Candidate, Finding
 from tracer.text import clean, one_line
-from tracer.viz.wording import count, tier_lines
+from tracer.viz.wording import NO_CUE, count, tier_lines
 
 QUOTES = 3
 """Citations of the judge that are shown for a candidate."""
@@ -53,7 +53,7 @@ def _replayed(candidate: Candidate, finding: Finding) -> list[str]:
 
 def _structure(candidate: Candidate, finding: Finding) -> list[str]:
     measured = 1 if finding.evidence.get("replay") else 0  # replay's own cue comes first
-    return [clean(cue) for cue in candidate.cues[measured:]] or ["no cue fired"]
+    return [clean(cue) for cue in candidate.cues[measured:]] or [NO_CUE]
 
 
 def _graph(candidate: Candidate, finding: Finding) -> list[str]:

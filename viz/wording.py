@@ -14,6 +14,7 @@ ORIGINS: Final[dict[EdgeOrigin, str]] = {
     "similar": "says the same in other words",
     "measured": "an intervention moved it",
 }
+NO_CUE: Final = "no cue fired"
 KINDS: Final[dict[str, str]] = {
     "message": "message",
     "plan": "plan",
@@ -79,7 +80,7 @@ def agent(name: str, width: int = 48) -> str:
 
 def cues(candidate: Candidate) -> str:
     """The cues that fired for a candidate, in words."""
-    return "; ".join(clean(cue) for cue in candidate.cues) or "no cue fired"
+    return "; ".join(clean(cue) for cue in candidate.cues) or NO_CUE
 
 
 def count(number: int, noun: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tracer.cli.options import AsJson, Db
+from tracer.cli.options import AsJson, Db, Device, Dtype, Lm
 from tracer.cli.output import LONG, ProgressBar, hint, print_json, print_report, report_width, warn
 from tracer.errors import TracerError
 from tracer.text import safe_json
@@ -31,21 +31,9 @@ def anchors(
     method: Annotated[
         str, typer.Option("--method", help="suppress, receivers, surprisal, forced, resample, or all of them.")
     ] = "suppress",
-    lm: Annotated[
-        str,
-        typer.Option(
-            "--lm",
-            metavar="MODEL",
-            envvar="TRACER_LM",
-            help="pocket, a folder, a Hugging Face model on this machine, or a server: URL#MODEL.",
-        ),
-    ] = "pocket",
-    device: Annotated[
-        str | None, typer.Option("--device", help="cpu, cuda, ... Default: a GPU where there is one.")
-    ] = None,
-    dtype: Annotated[
-        str | None, typer.Option("--dtype", help="float32, bfloat16, ... Default: what suits the device.")
-    ] = None,
+    lm: Lm = "pocket",
+    device: Device = None,
+    dtype: Dtype = None,
     rollouts: Annotated[
         int | None,
         typer.Option("--rollouts", min=1, help="resample: at most so many in all. Default: 20 for each sentence."),

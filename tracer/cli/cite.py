@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tracer.cli.options import AsJson, Db, parse_address
+from tracer.cli.options import AsJson, Db, Device, Dtype, Lm, parse_address
 from tracer.cli.output import ProgressBar, hint, print_json, print_report, report_width
 
 if TYPE_CHECKING:
@@ -22,21 +22,9 @@ def cite(
         str, typer.Option("--method", help="leave-one-out, context-cite, or reuse, which needs no language model.")
     ] = "leave-one-out",
     by: Annotated[str, typer.Option("--by", help="Sources are earlier steps (step) or their sentences.")] = "step",
-    lm: Annotated[
-        str,
-        typer.Option(
-            "--lm",
-            metavar="MODEL",
-            envvar="TRACER_LM",
-            help="pocket, a folder, a Hugging Face model on this machine, or a server: URL#MODEL.",
-        ),
-    ] = "pocket",
-    device: Annotated[
-        str | None, typer.Option("--device", help="cpu, cuda, ... Default: a GPU where there is one.")
-    ] = None,
-    dtype: Annotated[
-        str | None, typer.Option("--dtype", help="float32, bfloat16, ... Default: what suits the device.")
-    ] = None,
+    lm: Lm = "pocket",
+    device: Device = None,
+    dtype: Dtype = None,
     add: Annotated[bool, typer.Option("--add", help="Add what was measured to the graph of the run.")] = False,
     db: Db = None,
     as_json: AsJson = False,

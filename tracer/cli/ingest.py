@@ -87,12 +87,10 @@ def _count(number: int, noun: str) -> str:
 
 
 def _refuse(result: Ingested) -> None:
-    """End with an error when no file was a log: its own reason where there is only one."""
+    """End with an error when no file was a log."""
+    from tracer.collectors.ingest import refusal
     from tracer.errors import BadInputError
 
-    if not result.skipped:
-        raise BadInputError("nothing was loaded: there is no file; hidden ones are read only when named")
-    if len(result.skipped) == 1:
-        raise BadInputError(": ".join(result.skipped[0]))
-    _warn_of_skipped(result)
-    raise BadInputError(f"nothing was loaded: none of {_count(len(result.skipped), 'file')} is a log that can be read")
+    if len(result.skipped) > 1:
+        _warn_of_skipped(result)
+    raise BadInputError(refusal(result.skipped))

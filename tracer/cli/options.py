@@ -38,6 +38,17 @@ RedactPatterns = Annotated[
     list[str] | None,
     typer.Option("--redact-pattern", metavar="NAME=REGEX", help="Take out what matches, too. Repeatable."),
 ]
+Lm = Annotated[
+    str,
+    typer.Option(
+        "--lm",
+        metavar="MODEL",
+        envvar="TRACER_LM",
+        help="pocket, a folder, a Hugging Face model on this machine, or a server: URL#MODEL.",
+    ),
+]
+Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, ... Default: a GPU where there is one.")]
+Dtype = Annotated[str | None, typer.Option("--dtype", help="float32, bfloat16, ... Default: what suits the device.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs; `tracer schema` gives its form.")]
 
 

@@ -9,7 +9,7 @@ bytes of one character, and then both have that character. A token that stands f
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,6 +41,12 @@ def token_spans(offsets: Sequence[Offset], spans: Iterable[Offset]) -> list[Offs
     """
     ends = [end for _, end in offsets]
     return [(bisect_right(ends, start), bisect_right(ends, max(start, end))) for start, end in spans]
+
+
+def begun(offsets: Sequence[Offset], spans: Iterable[Offset]) -> list[Offset]:
+    """The tokens [a, b) of each character span [start, end): those that begin within [start, end)."""
+    begins = [start for start, _ in offsets]
+    return [(bisect_left(begins, start), bisect_left(begins, end)) for start, end in spans]
 
 
 def tiled(offsets: Iterable[Offset], length: int) -> list[Offset]:
